@@ -1,0 +1,204 @@
+"""The ledger: one row per request to the model, booked exactly, priced at call time.
+
+A call and its execution's total are settled in one statement, so their sums never differ.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from documents import database
+from executions.engine.state import CallStatus
+from executions.llm import pricing
+from executions.llm.errors import LLMError
+from executions.llm.values import JSON, OFFLINE_MESSAGE_ID_PREFIX, CallProgress, ModelResponse
+
+_PLACES = Decimal("0.0000000001")
+
+# One statement settles a call and its execution together, so that their sums never differ. A call that was
+# booked as lost may still be booked with its real figures, when its worker was only slow. The execution is
+# locked first, as everywhere, so that this cannot deadlock with a transition.
+_SETTLE_CALL = """
+WITH execution AS (
+    SELECT id FROM executions_execution WHERE id = %(execution)s FOR UPDATE
+), old AS (
+    SELECT c.id, c.cost_usd, c.reserved_usd FROM executions_llmcall c JOIN execution ON execution.id = c.execution_id
+     WHERE c.id = %(id)s AND (c.status = 'in_flight' OR (c.status = 'lost' AND %(status)s <> 'lost'))
+       FOR UPDATE OF c
+), call AS (
+    UPDATE executions_llmcall c
+       SET status = %(status)s, input_tokens = %(input)s, output_tokens = %(output)s,
+           cache_read_tokens = %(cache_read)s, cache_write_5m_tokens = %(write_5m)s,
+           cache_write_1h_tokens = %(write_1h)s, thinking_tokens = %(thinking)s,
+           usage = %(usage)s, is_estimated = %(is_estimated)s, cost_usd = %(cost)s, unit_prices = %(unit_prices)s,
+           price_version = %(price_version)s, latency_ms = %(latency)s, time_to_first_token_ms = %(ttft)s,
+           stop_reason = %(stop_reason)s, message_id = %(message_id)s, request_id = %(request_id)s,
+           error_class = %(error_class)s, response_text = %(response_text)s, is_offline = %(is_offline)s,
+           reserved_usd = 0, finished_at = clock_timestamp()
+      FROM old WHERE c.id = old.id
+    RETURNING c.execution_id, COALESCE(c.cost_usd, 0) - COALESCE(old.cost_usd, 0) AS cost,
+              COALESCE(old.reserved_usd, 0) AS released
+)
+UPDATE executions_execution e
+   SET cost_usd = e.cost_usd + call.cost, reserved_usd = e.reserved_usd - call.released
+  FROM call WHERE e.id = call.execution_id
+"""
+
+
+def encode_text(text: str) -> str:
+    """Return ``text`` as an ASCII JSON string: PostgreSQL can keep it, whatever the model wrote."""
+    return json.dumps(text)
+
+
+def decode_text(stored: str) -> str:
+    """Return the text that :func:`encode_text` was given."""
+    text = json.loads(stored)
+    assert isinstance(text, str)
+    return text
+
+
+def book_response(*, execution_id: UUID, call_id: UUID, response: ModelResponse) -> None:
+    """Book a finished call with its whole answer, before anybody looks at the answer."""
+    _settle(
+        execution_id,
+        call_id,
+        status=CallStatus.SUCCEEDED,
+        model=response.model,
+        usage=response.usage,
+        is_estimated=False,
+        latency=response.latency_ms,
+        ttft=response.ttft_ms,
+        stop_reason=response.stop_reason,
+        message_id=response.message_id,
+        request_id=response.request_id or "",
+        response_text=encode_text(response.text),
+        is_offline=response.is_offline,
+    )
+
+
+def book_failure(
+    *, execution_id: UUID, call_id: UUID, model: str, request_chars: int, error: LLMError, progress: CallProgress
+) -> None:
+    """Book a call that ended in an error; what it used is estimated from what the stream had reported."""
+    _settle_broken(
+        execution_id,
+        call_id,
+        status=CallStatus.FAILED,
+        model=model,
+        request_chars=request_chars,
+        progress=progress,
+        error_class=type(error).__name__,
+    )
+
+
+def book_cancelled(
+    *, execution_id: UUID, call_id: UUID, model: str, request_chars: int, progress: CallProgress
+) -> None:
+    """Book a call that we broke off."""
+    _settle_broken(
+        execution_id,
+        call_id,
+        status=CallStatus.CANCELLED,
+        model=model,
+        request_chars=request_chars,
+        progress=progress,
+        error_class="Cancelled",
+    )
+
+
+def book_lost(*, execution_id: UUID, call_id: UUID, model: str, request_chars: int) -> None:
+    """Book a call whose worker died: it was sent, for all we know, and its answer never came."""
+    _settle_broken(
+        execution_id,
+        call_id,
+        status=CallStatus.LOST,
+        model=model,
+        request_chars=request_chars,
+        progress=CallProgress(was_sent=True),
+        error_class="WorkerLost",
+    )
+
+
+def _settle_broken(
+    execution_id: UUID,
+    call_id: UUID,
+    *,
+    status: CallStatus,
+    model: str,
+    request_chars: int,
+    progress: CallProgress,
+    error_class: str,
+) -> None:
+    usage: JSON = {}
+    if progress.was_sent and (progress.usage or status is not CallStatus.FAILED):
+        usage = pricing.estimate_usage(request_chars, progress.text_chars, progress.usage or None)
+    _settle(
+        execution_id,
+        call_id,
+        status=status,
+        model=model,
+        usage=usage,
+        is_estimated=bool(usage),
+        latency=progress.latency_ms or None,
+        ttft=progress.ttft_ms,
+        message_id=progress.message_id or "",
+        request_id=progress.request_id or "",
+        error_class=error_class,
+        is_offline=(progress.message_id or "").startswith(OFFLINE_MESSAGE_ID_PREFIX),
+    )
+
+
+def _settle(
+    execution_id: UUID,
+    call_id: UUID,
+    *,
+    status: CallStatus,
+    model: str,
+    usage: JSON,
+    is_estimated: bool,
+    latency: int | None,
+    ttft: int | None,
+    stop_reason: str = "",
+    message_id: str = "",
+    request_id: str = "",
+    error_class: str = "",
+    response_text: str = "",
+    is_offline: bool = False,
+) -> None:
+    counts = pricing.usage_counts(usage)
+    # A call that was answered by an error before any token costs nothing: that is known, not unknown.
+    price = (
+        pricing.price_call(model, usage)
+        if usage
+        else pricing.CallPrice(cost=Decimal(0), unit_prices={}, price_version="")
+    )
+    params: dict[str, Any] = {
+        "execution": execution_id,
+        "id": call_id,
+        "status": status.value,
+        "input": counts.input,
+        "output": counts.output,
+        "cache_read": counts.cache_read,
+        "write_5m": counts.cache_write_5m,
+        "write_1h": counts.cache_write_1h,
+        "thinking": counts.thinking,
+        "usage": Jsonb(usage),
+        "is_estimated": is_estimated,
+        "cost": None if price.cost is None else price.cost.quantize(_PLACES),
+        "unit_prices": Jsonb(price.unit_prices),
+        "price_version": price.price_version,
+        "latency": latency,
+        "ttft": ttft,
+        "stop_reason": stop_reason,
+        "message_id": message_id,
+        "request_id": request_id,
+        "error_class": error_class,
+        "response_text": response_text,
+        "is_offline": is_offline,
+    }
+    database.execute(_SETTLE_CALL, params)

@@ -1,0 +1,34 @@
+"""``manage.py worker``: one worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from executions.worker import run_worker
+
+
+class Command(BaseCommand):
+    help = "Run one worker: it makes the model calls of executions. Start as many as you like, on any host."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=settings.COMBINE_WORKER_CONCURRENCY,
+            help="model calls at a time (default: COMBINE_WORKER_CONCURRENCY)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write("worker: ready to work")
+        self.stdout.flush()
+        try:
+            asyncio.run(run_worker(concurrency=options["concurrency"]))
+        except RuntimeError as error:
+            self.stderr.write(f"worker: {error}")
+            sys.exit(1)

@@ -1,0 +1,283 @@
+"""The worker's inside: model calls as asyncio tasks, transactions in a few threads.
+
+A job wakes an execution; the runner claims what may start, makes the calls, records each outcome, and goes on
+at once with what became runnable, without a round trip through the queue. No transaction and no connection is
+held during a call. See docs/architecture.md, "The hot path".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from executions import faultpoints
+from executions.engine.state import ErrorCode
+from executions.faultpoints import reach
+from executions.llm.catalogue import larger_max_tokens
+from executions.llm.client import ModelClient
+from executions.llm.errors import LLMError, TransientError
+from executions.llm.parsing import DocumentOutput, InvalidOutput, QuestionSet, parse_output
+from executions.llm.values import CallProgress
+from executions.services import work
+from executions.slots import Isolation, Slots
+from executions.values import Asked, Claim, CutShort, Failed, Invalid, Outcome, Produced, ProviderFailed
+from workflows.schemas import build_validator
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+DATABASE_THREADS = 8
+WATCH_SECONDS = 0.3
+# Steps claimed in one transaction; the rest of a wide fan-out follows in the next one.
+CLAIM_CHUNK = 16
+# An answer longer than this is read in a thread, so that the event loop (and its heartbeat) goes on.
+LONG_ANSWER = 50_000
+_DATABASE_WAITS = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0)
+
+
+class Superseded(Exception):
+    """The step is no longer this attempt's: it was cancelled, or taken over."""
+
+
+class Runner:
+    """One per worker process. ``worker_id`` is the queue's number of this worker, known with its first job."""
+
+    def __init__(self, *, client: ModelClient, concurrency: int) -> None:
+        self.client = client
+        self.slots = Slots(concurrency)
+        self.isolation = Isolation()
+        self.worker_id: int | None = None
+        self.is_stopping = False
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
+        self._calls: dict[UUID, asyncio.Task[Any]] = {}
+
+    async def advance(self, execution_id: UUID) -> None:
+        """Work on an execution until nothing of it is left for this worker to do."""
+        pending: set[asyncio.Task[None]] = set()
+        try:
+            await self._claim_all(execution_id, pending)
+            while pending:
+                done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                pending -= done
+        except asyncio.CancelledError:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            raise
+
+    async def _claim_all(self, execution_id: UUID, pending: set[asyncio.Task[None]]) -> None:
+        """Claim what may start, a chunk at a time, while there are places for it."""
+        has_more = True
+        while has_more:
+            if self.is_stopping:
+                await self.database(partial(work.wake, execution_id))
+                return
+            taken = await self.slots.take(CLAIM_CHUNK)
+            claims: list[Claim] = []
+            try:
+                claims = await self.database(
+                    partial(work.claim, execution_id=execution_id, worker_id=self.worker_id, limit=taken)
+                )
+            finally:
+                self.slots.give_back(taken - len(claims))
+            for claim in claims:
+                self._spawn(claim, pending)
+            has_more = len(claims) == taken
+
+    def _spawn(self, claim: Claim, pending: set[asyncio.Task[None]]) -> None:
+        pending.add(asyncio.create_task(self._run_chain(claim, pending)))
+
+    async def _run_chain(self, claim: Claim, pending: set[asyncio.Task[None]]) -> None:
+        """Run a step and go on with one that it made runnable, in the same slot; spawn the others."""
+        current: Claim | None = claim
+        try:
+            while current is not None:
+                following, has_more = await self._run_step(current)
+                current = following.pop(0) if following else None
+                for other in following:
+                    self._spawn(other, pending)
+                if has_more:
+                    pending.add(asyncio.create_task(self._claim_all(claim.execution_id, pending)))
+        finally:
+            self.slots.give_back(1)
+
+    async def _run_step(self, claim: Claim) -> tuple[list[Claim], bool]:
+        """Make the call of one claimed step and record what it brought.
+
+        Returns what was claimed next, and whether more may be claimable.
+        """
+        try:
+            async with self.isolation.hold(alone=claim.runs_alone):
+                outcome = await self._outcome(claim)
+            return await self._record(claim, outcome)
+        except Superseded:
+            return [], False
+        except asyncio.CancelledError:
+            await asyncio.shield(self.database(partial(work.release, claim)))
+            raise
+        except Exception as error:  # a step that cannot be recorded: this worker must end, so that another takes it
+            logger.exception("A step could not be recorded", extra=_facts(claim, "record_failed"))
+            self._break(error)
+            return [], False
+
+    async def _record(self, claim: Claim, outcome: Outcome) -> tuple[list[Claim], bool]:
+        extra_slots = 0 if self.is_stopping else self.slots.take_free(CLAIM_CHUNK)
+        limit = 0 if self.is_stopping else 1 + extra_slots
+        following: list[Claim] | None = None
+        try:
+            following = await self.database(
+                partial(work.record, claim=claim, outcome=outcome, worker_id=self.worker_id, limit=limit)
+            )
+        finally:
+            self.slots.give_back(extra_slots - max(len(following or ()) - 1, 0))
+        if following is None:
+            logger.warning("A result came too late and was dropped", extra=_facts(claim, "result_superseded"))
+            return [], False
+        return following, bool(limit) and len(following) == limit and limit > 1
+
+    def _break(self, error: Exception) -> None:
+        if not self.broken.done():
+            self.broken.set_exception(error)
+
+    async def _outcome(self, claim: Claim) -> Outcome:
+        """Return what the model's answer is; the answer itself is in the ledger before it is read."""
+        try:
+            if claim.stored_answer is not None:
+                stored = claim.stored_answer
+                model = claim.request.model
+                return await self._read(
+                    claim, stored.text, stored.stop_reason, model=model, is_offline=stored.is_offline
+                )
+            return await self._call(claim)
+        except (Superseded, asyncio.CancelledError, DatabaseError):
+            raise
+        except LLMError as error:
+            await self.database(partial(work.book_failure, claim, error))
+            if isinstance(error, TransientError) or error.retryable:
+                return ProviderFailed(error=error, jitter=random.random())  # noqa: S311 - jitter
+            return Failed(code=ErrorCode(error.code), detail=str(error))
+        except Exception:  # the boundary of a job: a defect fails the step, and is seen
+            logger.exception("A step failed by a defect", extra=_facts(claim, "step_defect"))
+            detail = "The step failed because of a defect in The Combine; the log has the details."
+            return Failed(code=ErrorCode.INTERNAL_ERROR, detail=detail)
+
+    async def _call(self, claim: Claim) -> Outcome:
+        progress = CallProgress()
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls[claim.token] = task
+        reach("before_send")
+        try:
+            response = await self.client.complete(
+                claim.request, observed=progress, on_text=_first_text if faultpoints.is_active() else None
+            )
+        except asyncio.CancelledError:
+            await asyncio.shield(self.database(partial(work.book_cancelled, claim, progress)))
+            if claim.token not in self._calls:  # the watch broke it off, not the worker's end
+                task.uncancel()
+                raise Superseded from None
+            raise
+        finally:
+            self._calls.pop(claim.token, None)
+        await self.database(partial(work.book_response, claim, response))
+        reach("answer_booked")
+        return await self._read(
+            claim, response.text, response.stop_reason, model=response.model, is_offline=response.is_offline
+        )
+
+    async def _read(self, claim: Claim, text: str, stop_reason: str, *, model: str, is_offline: bool) -> Outcome:
+        read = partial(read_answer, claim, text, stop_reason, model=model, is_offline=is_offline)
+        return read() if len(text) <= LONG_ANSWER else await self.in_thread(read)
+
+    async def watch(self) -> None:
+        """Break off calls whose step is no longer theirs: the run was cancelled, or another worker took over."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self._calls:
+                continue
+            tokens = list(self._calls)
+            current = await self.database(partial(work.current_tokens, tokens))
+            for token in set(tokens) - current:
+                task = self._calls.pop(token, None)
+                if task is not None:
+                    task.cancel()
+
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """Run a transaction in one of the database threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+    async def database(self, function: Callable[[], T]) -> T:
+        """As :meth:`in_thread`, tried again while the database restarts or a lock is contended.
+
+        Every transaction here may be repeated: it looks at the state first, and does nothing twice.
+        """
+        for wait in _DATABASE_WAITS:
+            try:
+                return await self.in_thread(partial(_with_connection, function))
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("A transaction is tried again", extra={"action": "retry", "error": type(error).__name__})
+                await asyncio.sleep(wait)
+        return await self.in_thread(partial(_with_connection, function))
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _with_connection(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except DatabaseError:
+        connection.close()  # it may be broken; the next try opens a new one
+        raise
+
+
+def _first_text(_text: str) -> None:
+    reach("first_text")
+
+
+def read_answer(claim: Claim, text: str, stop_reason: str, *, model: str, is_offline: bool) -> Outcome:
+    """Return what an answer is: a document, questions, or what is wrong with it."""
+    if stop_reason == "refusal":
+        return Failed(code=ErrorCode.MODEL_REFUSED, detail="The model refused to write this document.")
+    if stop_reason in ("max_tokens", "model_context_window_exceeded"):
+        return CutShort(room=larger_max_tokens(claim.request.model, claim.request.max_tokens))
+    parsed = parse_output(
+        text,
+        doc_type=claim.doc_type,
+        may_ask=claim.may_ask,
+        validator=build_validator(claim.doc_type.schema),
+        collection=claim.collection,
+    )
+    match parsed:
+        case DocumentOutput():
+            return Produced(
+                content=parsed.content,
+                title=parsed.title,
+                summary=parsed.summary,
+                model=model,
+                is_offline=is_offline,
+            )
+        case QuestionSet():
+            return Asked(questions=parsed.questions)
+        case InvalidOutput():
+            return Invalid(findings=parsed.findings)
+
+
+def _facts(claim: Claim, action: str) -> dict[str, str]:
+    return {
+        "action": action,
+        "execution_id": str(claim.execution_id),
+        "step_id": claim.step_id,
+        "path": claim.path,
+        "attempt": str(claim.attempt),
+    }

@@ -1,0 +1,1 @@
+"""The engine's use cases. Each opens its own transaction, checks the actor, and calls transitions."""

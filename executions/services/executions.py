@@ -1,0 +1,229 @@
+"""Starting, cancelling and retrying executions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+
+from documents.canonical import NotStorable, canonical_json, normalise, text_problem
+from documents.models import DocumentStatus
+from documents.services import NewDocument, create_version
+from executions import wakeups
+from executions.engine.layout import Layout
+from executions.engine.state import ExecutionStatus
+from executions.exceptions import FieldError, Invalid, InvalidState, ProjectNotFound
+from executions.llm.catalogue import resolve_model
+from executions.llm.parsing import summary_of, title_of
+from executions.models import EventType, Execution, Project
+from executions.services.access import require_operator, visible_execution
+from executions.transitions import lifecycle
+from executions.transitions.definitions import layout_of
+from executions.transitions.inputs import DEFAULT_MODEL
+from executions.transitions.unit import Unit, lock
+from workflows.definition import ProductionStep
+from workflows.models import WorkflowRevision
+from workflows.schemas import build_validator
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+PROJECT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+MAX_BRIEF_BYTES = 1_000_000
+MAX_REASON = 2_000
+MAX_BUDGET = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewExecution:
+    """What a start is asked with, as it came: checked by :func:`start_execution`."""
+
+    project_id: Any
+    brief: Any = None
+    budget_usd: Decimal | None = None
+
+
+def start_execution(*, actor: User, revision: WorkflowRevision, new: NewExecution, at: datetime) -> Execution:
+    """Start a run of ``revision`` and have a worker look at it.
+
+    :raises Invalid: the project id, brief or budget is wrong. :raises NotPermitted: the actor is no operator,
+        or the project has members and the actor is none of them.
+    """
+    require_operator(actor, "start a run")
+    brief = _checked(new, layout_of(revision.pk))
+    with transaction.atomic():
+        project = _project(new.project_id, actor, at)
+        execution = Execution.objects.create(
+            id=uuid4(),
+            project=project,
+            revision=revision,
+            workflow_id=revision.workflow_id,
+            brief=brief,
+            budget_usd=new.budget_usd,
+            model_ids=_model_ids(layout_of(revision.pk)),
+            started_by=actor,
+            started_at=at,
+            updated_at=at,
+        )
+        unit = lock(execution.pk)
+        lifecycle.begin(unit)
+        _create_brief_documents(unit, brief, actor)
+        unit.flush()
+        wakeups.tx_defer(execution.pk)
+    return execution
+
+
+def cancel_execution(*, actor: User, execution_id: UUID, reason: str = "") -> Execution:
+    """Cancel a run, for good; cancelling a cancelled one changes nothing.
+
+    :raises InvalidState: it is completed or failed.
+    """
+    visible_execution(actor, execution_id)
+    require_operator(actor, "cancel a run")
+    _check_reason(reason)
+    with transaction.atomic():
+        unit = lock(execution_id)
+        status = unit.execution.status
+        if status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
+            raise InvalidState(f"The run is {status.value}; only a run that is not over can be cancelled.")
+        if status is not ExecutionStatus.CANCELLED:
+            lifecycle.cancel(unit, by=actor.get_username(), reason=reason)
+            unit.flush()
+    return Execution.objects.get(pk=execution_id)
+
+
+def retry_execution(
+    *, actor: User, execution_id: UUID, reason: str = "", budget_usd: Decimal | None = None
+) -> Execution:
+    """Bring a failed run back. Finished steps are not run, or paid for, again; the model sees ``reason``.
+
+    :raises InvalidState: the run has not failed.
+    """
+    visible_execution(actor, execution_id)
+    require_operator(actor, "retry a run")
+    _check_reason(reason)
+    errors = _budget_errors(budget_usd)
+    if errors:
+        raise Invalid(errors)
+    with transaction.atomic():
+        unit = lock(execution_id)
+        if unit.execution.status is not ExecutionStatus.FAILED:
+            raise InvalidState(f"The run is {unit.execution.status.value}; only a failed run can be retried.")
+        lifecycle.retry(unit, by=actor.get_username(), reason=reason, budget_usd=budget_usd)
+        unit.flush()
+        wakeups.tx_defer(execution_id)
+    return Execution.objects.get(pk=execution_id)
+
+
+def _checked(new: NewExecution, layout: Layout) -> Any:
+    errors = []
+    if not isinstance(new.project_id, str) or not PROJECT_ID.fullmatch(new.project_id):
+        detail = "must be a text of 1 to 64 letters, digits, dots, dashes or underscores"
+        errors.append(FieldError(path="/project_id", code="INVALID_ID", detail=detail))
+    errors += _budget_errors(new.budget_usd)
+    brief, brief_errors = checked_brief(new.brief, layout)
+    errors += brief_errors
+    if errors:
+        raise Invalid(errors)
+    return brief
+
+
+def checked_brief(brief: Any, layout: Layout) -> tuple[Any, list[FieldError]]:
+    """Return a brief in canonical form, and what is wrong with it."""
+    if brief is None:
+        return None, []
+    root = "/initial_context"
+    if not isinstance(brief, Mapping):
+        return None, [FieldError(path=root, code="WRONG_TYPE", detail="must be a JSON object")]
+    try:
+        normal = normalise(dict(brief))
+    except NotStorable as error:
+        problems = error.problems
+        return None, [FieldError(path=root + each.path, code=each.code, detail=each.detail) for each in problems]
+    size = len(canonical_json(normal).encode())
+    if size > MAX_BRIEF_BYTES:
+        detail = f"is {size} bytes; at most {MAX_BRIEF_BYTES} are taken"
+        return None, [FieldError(path=root, code="TOO_LARGE", detail=detail)]
+    errors = []
+    for name, content in _brief_documents(normal, layout):
+        for problem in build_validator(layout.definition.document_types[name].schema).problems(content):
+            path = f"{root}/{name}{problem.path}"
+            errors.append(FieldError(path=path, code=problem.code.upper(), detail=problem.detail))
+    return normal, errors
+
+
+def _brief_documents(brief: Mapping[str, Any], layout: Layout) -> list[tuple[str, Any]]:
+    """Return the (type, content) of the root documents that a brief brings with it, in a fixed order."""
+    definition = layout.definition
+    return [
+        (name, brief[name])
+        for name in sorted(brief)
+        if name in definition.document_types
+        and definition.document_types[name].scope == definition.root_scope
+        and isinstance(brief[name], dict)
+    ]
+
+
+def _create_brief_documents(unit: Unit, brief: Any, actor: User) -> None:
+    for name, content in _brief_documents(brief or {}, unit.layout):
+        execution = unit.execution
+        doc_type = unit.layout.definition.document_types[name]
+        stored = create_version(
+            NewDocument(
+                project_id=execution.project_id,
+                scope_type=unit.layout.definition.root_scope,
+                scope_id=execution.project_id,
+                document_type=name,
+                status=DocumentStatus.FINAL,
+                title=title_of(content, doc_type),
+                summary=summary_of(content),
+                content=content,
+                created_at=unit.now,
+                created_by=actor.get_username(),
+                created_by_step="",
+                execution_id=execution.id,
+            )
+        )
+        data = {
+            "document_id": str(stored.document_id),
+            "doc_type": name,
+            "version": stored.version,
+            "content_sha256": stored.content_sha256,
+        }
+        unit.event(EventType.DOCUMENT_CREATED, data)
+
+
+def _project(project_id: str, actor: User, at: datetime) -> Project:
+    """Return the project, made if this is its first start. :raises ProjectNotFound: the actor may not see it."""
+    project, is_new = Project.objects.get_or_create(pk=project_id, defaults={"created_by": actor, "created_at": at})
+    if not is_new and not Project.objects.visible_to(actor).filter(pk=project_id).exists():
+        raise ProjectNotFound(project_id)
+    return project
+
+
+def _model_ids(layout: Layout) -> dict[str, str]:
+    """Pin what each model name of the definition means today."""
+    names = {step.model or DEFAULT_MODEL for step in layout.definition.walk() if isinstance(step, ProductionStep)}
+    return {name: resolve_model(name, settings.COMBINE_MODELS) for name in sorted(names)}
+
+
+def _budget_errors(budget: Decimal | None) -> list[FieldError]:
+    if budget is None or (budget.is_finite() and 0 <= budget <= MAX_BUDGET):
+        return []
+    detail = f"must be a decimal number from 0 to {MAX_BUDGET}"
+    return [FieldError(path="/budget_usd", code="OUT_OF_RANGE", detail=detail)]
+
+
+def _check_reason(reason: str) -> None:
+    detail = text_problem(reason)
+    if detail is None and len(reason) > MAX_REASON:
+        detail = f"is longer than {MAX_REASON} characters"
+    if detail is not None:
+        raise Invalid([FieldError(path="/reason", code="INVALID_TEXT", detail=detail)])

@@ -1,0 +1,210 @@
+"""What a worker does to an execution: claim steps, record what they brought, take over from the dead."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from documents import database
+from executions import ledger, wakeups
+from executions.faultpoints import reach
+from executions.llm.errors import LLMError
+from executions.llm.values import CallProgress, ModelResponse
+from executions.transitions import outcomes
+from executions.transitions.claims import claim_ready
+from executions.transitions.iteration import carry_out_structure
+from executions.transitions.unit import lock
+from executions.values import Claim, Outcome
+
+_DEAD = """
+SELECT DISTINCT execution_id FROM executions_attempt a
+ WHERE a.status = 'running' AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_workers w
+     WHERE w.id = a.worker_id AND w.last_heartbeat > clock_timestamp() - make_interval(secs => %s))
+ LIMIT 500
+"""
+
+_DEAD_STEPS = """
+SELECT a.step_id, a.id FROM executions_attempt a
+ WHERE a.execution_id = %s AND a.status = 'running' AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_workers w
+     WHERE w.id = a.worker_id AND w.last_heartbeat > clock_timestamp() - make_interval(secs => %s))
+"""
+
+_CALLS_OF = """
+SELECT DISTINCT ON (step_id) id, step_id, status, model, request_chars FROM executions_llmcall
+ WHERE execution_id = %s AND attempt_id = ANY(%s) ORDER BY step_id, started_at DESC
+"""
+
+# Calls whose attempt is over, though nobody booked them: their worker died after the step was taken from it.
+_UNBOOKED = """
+SELECT c.execution_id, c.id, c.model, c.request_chars FROM executions_llmcall c
+  JOIN executions_attempt a ON a.id = c.attempt_id
+ WHERE c.status = 'in_flight' AND a.status <> 'running' AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_workers w
+     WHERE w.id = a.worker_id AND w.last_heartbeat > clock_timestamp() - make_interval(secs => %s))
+ LIMIT 500
+"""
+
+# Active, nobody at work on it, no job that would look at it: its wake-up was lost.
+_ASLEEP = """
+SELECT e.id FROM executions_execution e
+ WHERE e.status IN ('pending', 'running') AND e.updated_at < clock_timestamp() - make_interval(secs => %s)
+   AND NOT EXISTS (SELECT 1 FROM executions_attempt a WHERE a.execution_id = e.id AND a.status = 'running')
+   AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
+                    WHERE j.queueing_lock = 'advance:' || e.id::text AND j.status = 'todo')
+   AND NOT EXISTS (SELECT 1 FROM executions_step s
+                    WHERE s.execution_id = e.id AND s.status <> 'completed' AND s.due_at > clock_timestamp())
+ ORDER BY e.updated_at LIMIT 200
+"""
+
+# What a dead worker was doing is done again by whoever is woken for it; the job itself says nothing more.
+_DROP_STALLED_JOBS = """
+UPDATE procrastinate_jobs j SET status = 'failed'
+ WHERE j.status = 'doing' AND j.queue_name = %s AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_workers w
+     WHERE w.id = j.worker_id AND w.last_heartbeat > clock_timestamp() - make_interval(secs => %s))
+"""
+
+
+def claim(*, execution_id: UUID, worker_id: int | None, limit: int) -> list[Claim]:
+    """Claim up to ``limit`` steps of an execution that may start now."""
+    with transaction.atomic():
+        unit = lock(execution_id)
+        if unit.is_over:
+            return []
+        claims = claim_ready(unit, worker_id=worker_id, limit=limit)
+        unit.flush()
+    reach("attempt_committed")
+    return claims
+
+
+def book_response(claim: Claim, response: ModelResponse) -> None:
+    """Keep a whole answer and its cost at once, before it is read: a crash then never repeats the call."""
+    ledger.book_response(execution_id=claim.execution_id, call_id=claim.call_id, response=response)
+
+
+def book_failure(claim: Claim, error: LLMError) -> None:
+    """Keep what a failed call has used."""
+    ledger.book_failure(
+        execution_id=claim.execution_id,
+        call_id=claim.call_id,
+        model=claim.request.model,
+        request_chars=claim.request_chars,
+        error=error,
+        progress=error.progress,
+    )
+
+
+def book_cancelled(claim: Claim, progress: CallProgress) -> None:
+    """Keep what a call that we broke off has used."""
+    ledger.book_cancelled(
+        execution_id=claim.execution_id,
+        call_id=claim.call_id,
+        model=claim.request.model,
+        request_chars=claim.request_chars,
+        progress=progress,
+    )
+
+
+def record(*, claim: Claim, outcome: Outcome, worker_id: int | None, limit: int) -> list[Claim] | None:
+    """Record the outcome of a claimed step and claim what it made runnable, in one transaction.
+
+    Returns ``None`` where the step is no longer the attempt's: its result is dropped, its cost is kept.
+    """
+    with transaction.atomic():
+        unit = lock(claim.execution_id)
+        step = unit.steps.get(claim.path)
+        if step is None or step.token != claim.token:
+            return None
+        outcomes.record(unit, step, claim, outcome)
+        reach("inside_transaction")
+        claims: list[Claim] = []
+        if limit:
+            claims = claim_ready(unit, worker_id=worker_id, limit=limit)
+        else:
+            carry_out_structure(unit)
+            unit.settle_status()
+            if not unit.is_over:
+                wakeups.tx_defer(claim.execution_id)
+        unit.flush()
+        if step.due_at is not None and not unit.is_over:
+            wakeups.tx_defer(claim.execution_id, at=step.due_at)
+    reach("after_commit")
+    return claims
+
+
+def release(claim: Claim) -> None:
+    """Give a claimed step back in order, and have another worker look at it."""
+    with transaction.atomic():
+        unit = lock(claim.execution_id)
+        step = unit.steps.get(claim.path)
+        if step is None or step.token != claim.token:
+            return
+        outcomes.release(unit, step)
+        unit.settle_status()
+        unit.flush()
+        wakeups.tx_defer(claim.execution_id)
+
+
+def wake(execution_id: UUID) -> None:
+    """Have a worker look at an execution."""
+    with transaction.atomic():
+        unit = lock(execution_id)
+        if not unit.is_over:
+            wakeups.tx_defer(execution_id)
+
+
+def current_tokens(tokens: list[UUID]) -> set[UUID]:
+    """Return those of ``tokens`` (attempt ids) that still hold their step."""
+    found = database.rows("SELECT token FROM executions_step WHERE token = ANY(%s)", (tokens,))
+    return {row[0] for row in found}
+
+
+def is_registered(worker_id: int) -> bool:
+    """Whether the queue knows this worker; one that was paused for too long has been struck off."""
+    return bool(database.rows("SELECT 1 FROM procrastinate_workers WHERE id = %s", (worker_id,)))
+
+
+def sweep(*, dead_after: float, asleep_after: float) -> int:
+    """Take over from dead workers, book what they lost, and re-send lost wake-ups; return how much was done.
+
+    Several workers may sweep at once: one does, the others leave it to it.
+    """
+    with transaction.atomic():
+        if not database.rows("SELECT pg_try_advisory_xact_lock(7209001)")[0][0]:
+            return 0
+        dead = [row[0] for row in database.rows(_DEAD, (dead_after,))]
+        database.execute(_DROP_STALLED_JOBS, (wakeups.QUEUE, dead_after))
+        unbooked = database.rows(_UNBOOKED, (dead_after,))
+        asleep = [row[0] for row in database.rows(_ASLEEP, (asleep_after,))]
+    for execution_id in dead:
+        _take_over(execution_id, dead_after)
+    for execution_id, call_id, model, chars in unbooked:
+        ledger.book_lost(execution_id=execution_id, call_id=call_id, model=model, request_chars=chars)
+    for execution_id in asleep:
+        wake(execution_id)
+    return len(dead) + len(unbooked) + len(asleep)
+
+
+def _take_over(execution_id: UUID, dead_after: float) -> None:
+    """Free the steps that dead workers hold. A call that was answered is not repeated: its answer is read."""
+    with transaction.atomic():
+        unit = lock(execution_id)
+        tokens = {row[1]: row[0] for row in database.rows(_DEAD_STEPS, (execution_id, dead_after))}
+        if not tokens:
+            return
+        calls = {row[1]: row for row in database.rows(_CALLS_OF, (execution_id, list(tokens)))}
+        for step in list(unit.steps.values()):
+            if step.token is None or step.token not in tokens:
+                continue
+            call = calls.get(step.id)
+            is_answered = call is not None and call[2] == "succeeded"
+            outcomes.lose(unit, step, resume_call=call[0] if call is not None and is_answered else None)
+            if call is not None and call[2] == "in_flight":
+                ledger.book_lost(execution_id=execution_id, call_id=call[0], model=call[3], request_chars=call[4])
+        unit.settle_status()
+        unit.flush()
+        if not unit.is_over:
+            wakeups.tx_defer(execution_id)

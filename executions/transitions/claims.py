@@ -1,0 +1,159 @@
+"""Claims: a step that may start gets an attempt, a fencing token and a ledger row, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from documents import database
+from executions import ledger
+from executions.engine.plan import StartStep
+from executions.engine.state import ErrorCode, StepStatus
+from executions.llm import pricing
+from executions.llm.prompt import build_request
+from executions.llm.values import ModelRequest
+from executions.models import EventType
+from executions.transitions import statements
+from executions.transitions.inputs import InputMissing, gather, may_ask, prompt_inputs
+from executions.transitions.iteration import carry_out_structure
+from executions.transitions.rows import StepRow
+from executions.transitions.unit import Unit
+from executions.values import Claim, StoredAnswer
+from workflows.definition import ProductionStep
+
+# A step that has lost its worker this often may be what kills it: it runs alone before it is blamed.
+SUSPECT_AFTER = 2
+
+_RESUMABLE = (
+    "SELECT response_text, stop_reason, is_offline FROM executions_llmcall WHERE id = %s AND status = 'succeeded'"
+)
+
+
+def claim_ready(unit: Unit, *, worker_id: int | None, limit: int) -> list[Claim]:
+    """Claim up to ``limit`` steps that may start now; settle the execution's status for what is left."""
+    carry_out_structure(unit)
+    claims: list[Claim] = []
+    if not unit.is_over:
+        starts = [command for command in unit.plan() if isinstance(command, StartStep)][:limit]
+        if starts:
+            claims = _claim(unit, [unit.steps[command.path] for command in starts], worker_id)
+    unit.settle_status()
+    return claims
+
+
+def _claim(unit: Unit, steps: Sequence[StepRow], worker_id: int | None) -> list[Claim]:
+    gathered = gather(unit, steps)
+    claims = []
+    for step in steps:
+        if unit.is_draining:
+            break
+        node = unit.layout.nodes[step.step_id]
+        assert isinstance(node.step, ProductionStep)
+        try:
+            inputs = prompt_inputs(unit, step, gathered)
+        except InputMissing as error:
+            _start(unit, step, node.step, "")
+            unit.fail_step(step, ErrorCode.INPUT_MISSING, str(error))
+            break
+        request = build_request(inputs)
+        stored = _stored_answer(step)
+        bound = Decimal(0)
+        if stored is None and unit.execution.budget_usd is not None:
+            affordable = _reserve(unit, request)
+            if affordable is None:
+                if not unit.in_flight():
+                    _start(unit, step, node.step, request.model)
+                    unit.fail_step(step, ErrorCode.BUDGET_EXHAUSTED, _budget_detail(unit, request))
+                break  # what is in flight will settle, and the rest is looked at again then
+            bound = affordable
+        claims.append(
+            Claim(
+                execution_id=unit.execution.id,
+                step_row_id=step.id,
+                path=step.path,
+                step_id=step.step_id,
+                token=uuid4(),
+                call_id=UUID(step.carry["resume_call"]) if stored else uuid4(),
+                request=request,
+                request_chars=request.char_count(),
+                step=node.step,
+                doc_type=inputs.doc_type,
+                collection=inputs.collection,
+                may_ask=may_ask(node.step, step),
+                attempt=step.attempt + (step.status is StepStatus.PENDING),
+                runs_alone=step.crashes >= SUSPECT_AFTER,
+                stored_answer=stored,
+            )
+        )
+        _start(unit, step, node.step, request.model)
+        _write_claim(unit, step, claims[-1], worker_id, bound)
+    return claims
+
+
+def _start(unit: Unit, step: StepRow, production: ProductionStep, model: str) -> None:
+    """Move a step to running; its first start, and each start after a retry of the execution, is an event."""
+    if step.status is StepStatus.PENDING:
+        step.attempt += 1
+        unit.move_step(step, StepStatus.RUNNING)
+        data = {"attempt": step.attempt, "role": production.role, "model": model}
+        unit.event(EventType.STEP_STARTED, data, step)
+
+
+def _write_claim(unit: Unit, step: StepRow, claim: Claim, worker_id: int | None, bound: Decimal) -> None:
+    step.token, step.due_at = claim.token, None
+    unit.touch(step)
+    execution_id = unit.execution.id
+    unit.write(
+        statements.INSERT_ATTEMPT,
+        (claim.token, execution_id, step.id, claim.attempt, worker_id, unit.now, step.id),
+    )
+    if claim.stored_answer is not None:
+        return  # the call was paid for by the attempt that is named in the ledger
+    unit.reserved_delta += bound
+    unit.write(
+        statements.INSERT_CALL,
+        (
+            claim.call_id,
+            execution_id,
+            step.id,
+            claim.token,
+            claim.request.model,
+            claim.request.digest(),
+            claim.request_chars,
+            claim.request.max_tokens,
+            bound,
+            unit.now,
+        ),
+    )
+
+
+def _stored_answer(step: StepRow) -> StoredAnswer | None:
+    call_id = step.carry.get("resume_call")
+    if call_id is None:
+        return None
+    found = database.rows(_RESUMABLE, (UUID(call_id),))
+    if not found:
+        return None
+    return StoredAnswer(text=ledger.decode_text(found[0][0]), stop_reason=found[0][1], is_offline=found[0][2])
+
+
+def _reserve(unit: Unit, request: ModelRequest) -> Decimal | None:
+    """Return the most that the call can cost if the budget covers it, else ``None``."""
+    bound = pricing.upper_bound(request.model, request.char_count(), request.max_tokens)
+    execution = unit.execution
+    if bound is None or execution.budget_usd is None:
+        return None
+    spoken_for = execution.cost_usd + execution.reserved_usd + unit.reserved_delta
+    return bound if spoken_for + bound <= execution.budget_usd else None
+
+
+def _budget_detail(unit: Unit, request: ModelRequest) -> str:
+    bound = pricing.upper_bound(request.model, request.char_count(), request.max_tokens)
+    execution = unit.execution
+    if bound is None:
+        return f"No price is known for the model {request.model}, so a budget cannot be held with it."
+    return (
+        f"The next call may cost up to ${bound:.4f}; ${execution.cost_usd:.4f} of the budget of"
+        f" ${execution.budget_usd:.4f} is spent. Nothing was sent. Raise the budget and retry."
+    )

@@ -1,0 +1,201 @@
+"""Recording what an attempt brought: a document, questions, findings, or an error.
+
+Each function is called with the unit locked and only while the attempt's token is still the step's; what a
+superseded attempt brings is dropped by the caller (its cost is in the ledger).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from documents.models import DocumentStatus
+from documents.services import NewDocument, create_version
+from executions.engine.backoff import PROVIDER_RETRY_LIMIT, provider_backoff
+from executions.engine.state import AttemptStatus, ErrorCode, RetryReason, StepStatus
+from executions.llm.errors import RateLimited
+from executions.llm.values import Finding
+from executions.models import EventType
+from executions.transitions import statements
+from executions.transitions.gates import open_acceptance, open_clarification
+from executions.transitions.rows import JSON, StepRow
+from executions.transitions.unit import Unit
+from executions.values import Asked, Claim, CutShort, Failed, Invalid, Outcome, Produced, ProviderFailed
+
+MAX_CRASHES = 3
+
+
+def record(unit: Unit, step: StepRow, claim: Claim, outcome: Outcome) -> None:
+    """Write the outcome of the step's current attempt and release its token."""
+    step.token = None
+    unit.touch(step)
+    match outcome:
+        case Produced():
+            _record_document(unit, step, claim, outcome)
+        case Asked():
+            _finish(unit, claim.token, AttemptStatus.SUCCEEDED, "asked")
+            step.question_rounds += 1
+            step.carry = {key: step.carry[key] for key in ("feedback", "retry_note") if key in step.carry}
+            unit.move_step(step, StepStatus.WAITING_CLARIFICATION)
+            open_clarification(unit, step, claim.doc_type, outcome.questions)
+        case Invalid():
+            _record_invalid(unit, step, claim, list(outcome.findings))
+        case CutShort():
+            _record_cut_short(unit, step, claim, outcome)
+        case Failed():
+            _finish(unit, claim.token, AttemptStatus.FAILED, outcome.code.value, outcome.detail)
+            unit.fail_step(step, outcome.code, outcome.detail)
+        case ProviderFailed():
+            _record_provider_failure(unit, step, claim, outcome)
+
+
+def _record_document(unit: Unit, step: StepRow, claim: Claim, outcome: Produced) -> None:
+    _finish(unit, claim.token, AttemptStatus.SUCCEEDED, "document")
+    policy = claim.doc_type.acceptance
+    execution = unit.execution
+    stored = create_version(
+        NewDocument(
+            project_id=execution.project_id,
+            scope_type=step.scope_type,
+            scope_id=step.scope_id,
+            document_type=claim.doc_type.type_id,
+            status=DocumentStatus.FINAL if policy is None else DocumentStatus.IN_REVIEW,
+            title=outcome.title,
+            summary=outcome.summary,
+            content=outcome.content,
+            created_at=unit.now,
+            created_by=outcome.model,
+            created_by_step=step.path,
+            execution_id=execution.id,
+            is_offline=outcome.is_offline,
+        )
+    )
+    step.document_id, step.carry = stored.document_id, {}
+    step.failures = step.provider_failures = step.crashes = 0
+    data = {
+        "document_id": str(stored.document_id),
+        "doc_type": claim.doc_type.type_id,
+        "version": stored.version,
+        "content_sha256": stored.content_sha256,
+    }
+    unit.event(EventType.DOCUMENT_CREATED, data, step)
+    if policy is None:
+        complete(unit, step)
+    else:
+        unit.move_step(step, StepStatus.WAITING_ACCEPTANCE)
+        open_acceptance(unit, step, claim.doc_type, policy, stored)
+
+
+def complete(unit: Unit, step: StepRow) -> None:
+    """End a step well: its document may be used from now on."""
+    unit.move_step(step, StepStatus.COMPLETED)
+    unit.event(EventType.STEP_COMPLETED, {"document_id": str(step.document_id)}, step)
+
+
+def _record_invalid(unit: Unit, step: StepRow, claim: Claim, findings: list[Finding]) -> None:
+    rows = [finding.to_json() for finding in findings]
+    _finish(unit, claim.token, AttemptStatus.FAILED, ErrorCode.OUTPUT_INVALID.value, findings=rows)
+    step.failures += 1
+    if step.failures >= claim.step.max_attempts:
+        listed = "; ".join(f"{finding.path or '/'}: {finding.detail}" for finding in findings[:5])
+        detail = f"After {step.failures} attempts the output is still not a valid {claim.doc_type.type_id}: {listed}"
+        unit.fail_step(step, ErrorCode.OUTPUT_INVALID, detail)
+        return
+    step.carry = {**step.carry, "correction": {"call_id": str(claim.call_id), "findings": rows}}
+    step.carry.pop("resume_call", None)
+    _retry(unit, step, RetryReason.OUTPUT_INVALID, rows)
+
+
+def _record_cut_short(unit: Unit, step: StepRow, claim: Claim, outcome: CutShort) -> None:
+    detail = f"The answer was cut off at max_tokens ({claim.request.max_tokens})."
+    finding = Finding(code=ErrorCode.OUTPUT_TRUNCATED.value, path="", detail=detail)
+    _finish(unit, claim.token, AttemptStatus.FAILED, ErrorCode.OUTPUT_TRUNCATED.value, detail, [finding.to_json()])
+    step.failures += 1
+    has_room = outcome.room > claim.request.max_tokens and "max_tokens" not in step.carry
+    if not has_room or step.failures >= claim.step.max_attempts:
+        unit.fail_step(step, ErrorCode.OUTPUT_TRUNCATED, f"{detail} There is no more room to give it.")
+        return
+    step.carry = {**step.carry, "max_tokens": outcome.room}
+    step.carry.pop("resume_call", None)
+    _retry(unit, step, RetryReason.OUTPUT_INVALID, [finding.to_json()])
+
+
+def _retry(unit: Unit, step: StepRow, reason: RetryReason, findings: list[JSON]) -> None:
+    """Have the step tried again at once; a content attempt more."""
+    if not unit.is_draining:
+        step.attempt += 1
+        data = {"attempt": step.attempt, "reason": reason.value, "findings": findings}
+        unit.event(EventType.STEP_RETRYING, data, step)
+
+
+def _record_provider_failure(unit: Unit, step: StepRow, claim: Claim, outcome: ProviderFailed) -> None:
+    error = outcome.error
+    detail = str(error)
+    _finish(unit, claim.token, AttemptStatus.FAILED, type(error).__name__, detail)
+    step.provider_failures += 1
+    limit = PROVIDER_RETRY_LIMIT if error.retry_limit is None else error.retry_limit
+    if not error.retryable or step.provider_failures > limit:
+        tries = f" (after {step.provider_failures} tries)" if error.retryable else ""
+        unit.fail_step(step, ErrorCode(error.code), f"{detail}{tries}")
+        return
+    wait = provider_backoff(
+        step.provider_failures,
+        retry_after=error.retry_after if isinstance(error, RateLimited) else None,
+        jitter=outcome.jitter,
+    )
+    step.due_at = unit.now + timedelta(seconds=wait)
+    if not unit.is_draining:
+        findings = [{"code": type(error).__name__, "path": "", "detail": detail}]
+        data = {
+            "attempt": step.attempt,
+            "reason": RetryReason.PROVIDER_ERROR.value,
+            "findings": findings,
+            "retry_at": step.due_at.isoformat(),
+        }
+        unit.event(EventType.STEP_RETRYING, data, step)
+
+
+def lose(unit: Unit, step: StepRow, *, resume_call: UUID | None) -> None:
+    """Take a step from an attempt whose worker died.
+
+    A crash never fails a step by itself, but a step that has lost its worker :data:`MAX_CRASHES` times, the
+    last time alone, is what kills it.
+    """
+    assert step.token is not None
+    _finish(unit, step.token, AttemptStatus.SUPERSEDED, "worker_lost")
+    step.token = None
+    step.crashes += 1
+    unit.touch(step)
+    if resume_call is not None:
+        step.carry = {**step.carry, "resume_call": str(resume_call)}
+    if step.crashes >= MAX_CRASHES:
+        detail = f"The worker died {step.crashes} times while it worked on this step, the last time on nothing else."
+        unit.fail_step(step, ErrorCode.STEP_CRASHED, detail)
+    elif not unit.is_draining:
+        data = {"attempt": step.attempt, "reason": RetryReason.WORKER_LOST.value, "findings": []}
+        unit.event(EventType.STEP_RETRYING, data, step)
+
+
+def release(unit: Unit, step: StepRow) -> None:
+    """Give a step back, because its worker is stopping in order; it counts against nothing."""
+    assert step.token is not None
+    _finish(unit, step.token, AttemptStatus.SUPERSEDED, "released")
+    step.token = None
+    unit.touch(step)
+    if not unit.is_draining:
+        data = {"attempt": step.attempt, "reason": RetryReason.WORKER_LOST.value, "findings": []}
+        unit.event(EventType.STEP_RETRYING, data, step)
+
+
+def _finish(
+    unit: Unit,
+    token: UUID,
+    status: AttemptStatus,
+    outcome: str,
+    detail: str = "",
+    findings: Sequence[JSON] = (),
+) -> None:
+    unit.write(statements.FINISH_ATTEMPT, (status.value, outcome, detail, Jsonb(list(findings)), unit.now, token))

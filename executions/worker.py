@@ -1,0 +1,98 @@
+"""A worker process: the queue's worker, the runner, the watch over cancelled calls, and the sweeper."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from functools import partial
+
+from django.conf import settings
+from procrastinate.contrib.django import procrastinate_app
+
+from executions.llm.client import ModelClient, preload
+from executions.runner import Runner
+from executions.services import work
+from executions.wakeups import QUEUE
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 2.0
+DEAD_AFTER_SECONDS = 10.0
+ASLEEP_AFTER_SECONDS = 6.0
+GRACE_SECONDS = 6.0
+
+
+async def run_worker(*, concurrency: int) -> None:
+    """Work until a signal to stop; calls in flight then get a few seconds to end, or are given back.
+
+    Ends with an exception when the database is gone for long, or the queue has struck this worker off: the
+    supervisor starts another.
+    """
+    preload()
+    client = ModelClient(base_url=settings.ANTHROPIC_BASE_URL, api_key=settings.ANTHROPIC_API_KEY)
+    runner = Runner(client=client, concurrency=concurrency)
+    queue_app = procrastinate_app.current_app
+    app = queue_app.with_connector(queue_app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    async with app.open_async(), client:
+        jobs = asyncio.create_task(
+            app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                shutdown_graceful_timeout=GRACE_SECONDS,
+                delete_jobs="always",
+                additional_context={"runner": runner},
+                update_heartbeat_interval=settings.PROCRASTINATE_WORKER_DEFAULTS["update_heartbeat_interval"],
+                stalled_worker_timeout=settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"],
+                fetch_job_polling_interval=settings.PROCRASTINATE_WORKER_DEFAULTS["fetch_job_polling_interval"],
+            )
+        )
+        watch = asyncio.create_task(runner.watch())
+        sweeper = asyncio.create_task(_sweep(runner))
+        _stop_on_signals(runner, jobs)
+        try:
+            await _first_end(jobs, watch, sweeper, runner)
+        finally:
+            runner.is_stopping = True
+            for task in (watch, sweeper, jobs):
+                task.cancel()
+            await asyncio.gather(watch, sweeper, jobs, return_exceptions=True)
+            runner.close()
+
+
+async def _first_end(
+    jobs: asyncio.Task[None], watch: asyncio.Task[None], sweeper: asyncio.Task[None], runner: Runner
+) -> None:
+    """Wait until one of the parts ends; raise what ended it, unless it was a signal."""
+    done, _ = await asyncio.wait({jobs, watch, sweeper, runner.broken}, return_when=asyncio.FIRST_COMPLETED)
+    for part in done:
+        with contextlib.suppress(asyncio.CancelledError):
+            part.result()
+    if not runner.is_stopping:
+        raise RuntimeError("the worker lost the queue; another one should be started")
+
+
+def _stop_on_signals(runner: Runner, jobs: asyncio.Task[None]) -> None:
+    def stop() -> None:
+        runner.is_stopping = True
+        jobs.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+async def _sweep(runner: Runner) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        if runner.worker_id is not None:
+            is_registered = await runner.database(partial(work.is_registered, runner.worker_id))
+            if not is_registered:
+                raise RuntimeError("the queue has struck this worker off; it was paused for too long")
+        done = await runner.database(
+            partial(work.sweep, dead_after=DEAD_AFTER_SECONDS, asleep_after=ASLEEP_AFTER_SECONDS)
+        )
+        if done:
+            logger.warning("Work was taken over or woken again", extra={"action": "swept", "count": done})
