@@ -9,10 +9,11 @@ import sys
 try:
     from django.conf import settings
     from django.core.management import execute_from_command_line
+    from django.db import connections
 except ModuleNotFoundError:
     sys.exit("Django is not installed for this Python: run `make run` once, then use .venv/bin/python manage.py ...")
 
-from combine.database import ensure_database
+from combine.database import ensure_database, stop_database
 from combine.env import EnvironmentProblem
 from combine.postgres_binaries import EmbeddedPostgresError
 
@@ -34,11 +35,23 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "combine.settings")
     try:
         settings.INSTALLED_APPS  # noqa: B018 - reads the environment, so that its problems are told without a traceback
-        if needs_database(sys.argv[1:]):
-            ensure_database()
+        was_started = needs_database(sys.argv[1:]) and ensure_database()
     except (EnvironmentProblem, EmbeddedPostgresError) as problem:
         sys.exit(str(problem))
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    finally:
+        if was_started:
+            leave_database()
+
+
+def leave_database() -> None:
+    """Stop the server that this command started, unless somebody else has come to use it."""
+    connections.close_all()
+    try:
+        stop_database()
+    except EmbeddedPostgresError as problem:
+        sys.stderr.write(f"{problem}\n")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ def database_settings(env: Env) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         **place,
-        "OPTIONS": {"connect_timeout": 5, "server_side_binding": False, **options},
+        # Django turns prepared statements off; the engine's and the queue's live from them.
+        "OPTIONS": {"connect_timeout": 5, "server_side_binding": False, "prepare_threshold": 5, **options},
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,12 +60,16 @@ def load_packages(say: Say) -> None:
         return
     output = io.StringIO()
     failure = ""
+    # What the loader logs is what it also prints.
+    logging.disable(logging.INFO)
     try:
         call_command("load_workflows", *directories, stdout=output, stderr=output, no_color=True)
     except CommandError as error:
         failure = str(error)
     except SystemExit as error:
         failure = "" if error.code in (0, None) else "Some workflows could not be loaded"
+    finally:
+        logging.disable(logging.NOTSET)
     for line in [*output.getvalue().splitlines(), *failure.splitlines()]:
         if line.strip():
             say(line)

@@ -47,9 +47,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "combine.api.middleware.request_id_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "combine.api.middleware.api_headers_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -158,13 +160,20 @@ LOGGING = logging_settings(level=ENV.log_level, log_format=ENV.log_format)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "combine.api.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "combine.api.parameters.KnownParameters",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PARSER_CLASSES": ["combine.api.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "combine.api.pagination.KeysetPagination",
+    "DEFAULT_METADATA_CLASS": "combine.api.metadata.AllowedMethods",
+    "EXCEPTION_HANDLER": "combine.api.errors.exception_handler",
+    # `format` is a parameter like any other: an endpoint has it or refuses it.
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_RATES": dict(ENV.throttle),
     "NUM_PROXIES": ENV.proxy_count,
@@ -183,6 +192,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # Whether the schema is complete is for tests to say, not for the check of a deployment.
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
 }
 
 # Job queue: tasks are in <app>/jobs.py; a dead worker is noticed after 10 s, a delayed job is polled for every second

@@ -11,6 +11,7 @@ import asyncio
 import json
 import re
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -59,36 +60,56 @@ class BoundedRequest(WebRequest):  # type: ignore[misc] # Daphne has no types
     def _refuse(self) -> None:
         """Answer at once, then read on and throw away: a client that is still sending would not see the answer."""
         self._is_refused = True
-        self.channel.transport.write(_too_large(self.requestHeaders.getRawHeaders(b"x-request-id", [b""])[0]))
+        detail = f"The body of a request may have {BODY_LIMIT:,} bytes."
+        headers, body = _problem(413, detail, "BODY_TOO_LARGE", self._asked_id)
+        lines = [b"HTTP/1.1 413 Content Too Large", *(b": ".join(header) for header in headers), b"Connection: close"]
+        self.channel.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
         reactor.callLater(DISCARD_SECONDS, self._give_up)
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        """Daphne's own errors: malformed requests, and an application that failed."""
+        code = "INTERNAL_ERROR" if status >= 500 else "BAD_REQUEST"
+        headers, content = _problem(status, body, code, self._asked_id)
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": content})
+
+    def handle_exception(self, exception: Exception) -> None:
+        """An answer that has begun can only be cut. (Daphne would begin another, fail, and stop looking after all
+        its connections from then on.)"""
+        if self._response_started:
+            self._give_up()
+        else:
+            super().handle_exception(exception)
+
+    @property
+    def _asked_id(self) -> bytes:
+        return bytes(self.requestHeaders.getRawHeaders(b"x-request-id", [b""])[0])
 
     def _give_up(self) -> None:
         if self.channel is not None and self.channel.transport is not None:
             self.channel.transport.abortConnection()
 
 
-def _too_large(request_id: bytes) -> bytes:
-    if not _REQUEST_ID.fullmatch(request_id):
-        request_id = str(uuid.uuid4()).encode()
+def _problem(status: int, detail: str, code: str, asked_id: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and the body of an answer that no application gave (RFC 9457, as the API's own)."""
+    request_id = asked_id if _REQUEST_ID.fullmatch(asked_id) else str(uuid.uuid4()).encode()
     problem = {
         "type": "about:blank",
-        "title": "Content Too Large",
-        "status": 413,
-        "detail": f"The body of a request may have {BODY_LIMIT:,} bytes.",
-        "code": "BODY_TOO_LARGE",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
         "request_id": request_id.decode(),
     }
     body = json.dumps(problem).encode()
-    headers = (
-        b"HTTP/1.1 413 Content Too Large",
-        b"Content-Type: application/problem+json",
-        b"Content-Length: %d" % len(body),
-        b"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
-        b"X-Content-Type-Options: nosniff",
-        b"X-Request-ID: %b" % request_id,
-        b"Connection: close",
-    )
-    return b"\r\n".join(headers) + b"\r\n\r\n" + body
+    headers = [
+        (b"Content-Type", b"application/problem+json"),
+        (b"Content-Length", b"%d" % len(body)),
+        (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
+        (b"X-Content-Type-Options", b"nosniff"),
+        (b"X-Request-ID", request_id),
+    ]
+    return headers, body
 
 
 class WebServer(Server):  # type: ignore[misc]

@@ -40,7 +40,7 @@ class Document(models.Model):
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=150)
     created_by_step = models.CharField(max_length=2000, blank=True, default="")
-    execution_id = models.UUIDField(null=True, db_index=True)
+    execution_id = models.UUIDField(null=True)
     is_offline = models.BooleanField(default=False, help_text="Made with the offline model: a sample, not real work.")
 
     class Meta:
@@ -60,6 +60,7 @@ class Document(models.Model):
         indexes = (
             models.Index(fields=("project_id", "-created_at", "-id"), name="document_project_idx"),
             models.Index(fields=("-created_at", "-id"), name="document_newest_idx"),
+            models.Index(fields=("execution_id", "document_type"), name="document_execution_idx"),
         )
 
     def __str__(self) -> str:

@@ -19,16 +19,17 @@ MAX_TITLE = 300
 # Each statement sees what was committed before it began, so the lock must be one of its own.
 _LOCK_SERIES = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
-_RETIRE_LATEST = """
-UPDATE documents_document SET is_latest = false
- WHERE scope_type = %s AND scope_id = %s AND document_type = %s AND is_latest
-"""
-
+# The number of the new version is read from the one that is retired, which is therefore retired first.
 _INSERT = """
+WITH retired AS (
+    UPDATE documents_document SET is_latest = false
+     WHERE scope_type = %s AND scope_id = %s AND document_type = %s AND is_latest
+    RETURNING version
+)
 INSERT INTO documents_document (id, project_id, scope_type, scope_id, document_type, version, is_latest, status, title,
     summary, content, content_sha256, created_at, created_by, created_by_step, execution_id, is_offline)
-SELECT %s, %s, %s, %s, %s, COALESCE(MAX(version), 0) + 1, true, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
-  FROM documents_document WHERE scope_type = %s AND scope_id = %s AND document_type = %s
+VALUES (%s, %s, %s, %s, %s, COALESCE((SELECT version FROM retired), 0) + 1, true, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+    %s)
 RETURNING version
 """
 
@@ -71,12 +72,12 @@ def create_version(new: NewDocument) -> StoredVersion:
     series = (new.scope_type, new.scope_id, new.document_type)
     document_id = uuid.uuid4()
     digest = content_sha256(new.content)
-    *_, inserted = database.query_together(
+    _, inserted = database.query_together(
         (_LOCK_SERIES, ("\x1f".join(series),)),
-        (_RETIRE_LATEST, series),
         (
             _INSERT,
             (
+                *series,
                 document_id,
                 new.project_id,
                 *series,
@@ -90,7 +91,6 @@ def create_version(new: NewDocument) -> StoredVersion:
                 new.created_by_step,
                 new.execution_id,
                 new.is_offline,
-                *series,
             ),
         ),
     )

@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import Error as DatabaseFault
+from django.db import InterfaceError, OperationalError, connection
 
 from executions import faultpoints
 from executions.engine.state import ErrorCode
@@ -41,6 +42,8 @@ WATCH_SECONDS = 0.3
 CLAIM_CHUNK = 16
 # An answer longer than this is read in a thread, so that the event loop (and its heartbeat) goes on.
 LONG_ANSWER = 50_000
+# A claim is known within milliseconds of its commit, or never.
+UNKNOWN_AFTER_SECONDS = 10.0
 _DATABASE_WAITS = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0)
 
 
@@ -60,6 +63,7 @@ class Runner:
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
         self._calls: dict[UUID, asyncio.Task[Any]] = {}
+        self._held: set[UUID] = set()
 
     async def advance(self, execution_id: UUID) -> None:
         """Work on an execution until nothing of it is left for this worker to do."""
@@ -88,6 +92,7 @@ class Runner:
                 claims = await self.database(
                     partial(work.claim, execution_id=execution_id, worker_id=self.worker_id, limit=taken)
                 )
+                self._held.update(claim.token for claim in claims)
             finally:
                 self.slots.give_back(taken - len(claims))
             for claim in claims:
@@ -123,21 +128,24 @@ class Runner:
         except Superseded:
             return [], False
         except asyncio.CancelledError:
-            await asyncio.shield(self.database(partial(work.release, claim)))
+            await self.to_the_end(partial(work.release, claim))
             raise
         except Exception as error:  # a step that cannot be recorded: this worker must end, so that another takes it
             logger.exception("A step could not be recorded", extra=_facts(claim, "record_failed"))
             self._break(error)
             return [], False
+        finally:
+            self._held.discard(claim.token)
 
     async def _record(self, claim: Claim, outcome: Outcome) -> tuple[list[Claim], bool]:
         extra_slots = 0 if self.is_stopping else self.slots.take_free(CLAIM_CHUNK)
         limit = 0 if self.is_stopping else 1 + extra_slots
         following: list[Claim] | None = None
         try:
-            following = await self.database(
+            following = await self.to_the_end(
                 partial(work.record, claim=claim, outcome=outcome, worker_id=self.worker_id, limit=limit)
             )
+            self._held.update(other.token for other in following or ())
         finally:
             self.slots.give_back(extra_slots - max(len(following or ()) - 1, 0))
         if following is None:
@@ -159,7 +167,7 @@ class Runner:
                     claim, stored.text, stored.stop_reason, model=model, is_offline=stored.is_offline
                 )
             return await self._call(claim)
-        except (Superseded, asyncio.CancelledError, DatabaseError):
+        except (Superseded, asyncio.CancelledError, DatabaseFault):
             raise
         except LLMError as error:
             await self.database(partial(work.book_failure, claim, error))
@@ -182,14 +190,14 @@ class Runner:
                 claim.request, observed=progress, on_text=_first_text if faultpoints.is_active() else None
             )
         except asyncio.CancelledError:
-            await asyncio.shield(self.database(partial(work.book_cancelled, claim, progress)))
+            await self.to_the_end(partial(work.book_cancelled, claim, progress))
             if claim.token not in self._calls:  # the watch broke it off, not the worker's end
                 task.uncancel()
                 raise Superseded from None
             raise
         finally:
             self._calls.pop(claim.token, None)
-        await self.database(partial(work.book_response, claim, response))
+        await self.to_the_end(partial(work.book_response, claim, response))
         reach("answer_booked")
         return await self._read(
             claim, response.text, response.stop_reason, model=response.model, is_offline=response.is_offline
@@ -229,6 +237,33 @@ class Runner:
                 await asyncio.sleep(wait)
         return await self.in_thread(partial(_with_connection, function))
 
+    async def to_the_end(self, function: Callable[[], T]) -> T:
+        """As :meth:`database`; a task that is cancelled meanwhile ends only when what was begun is done."""
+        transaction = asyncio.ensure_future(self.database(function))
+        try:
+            return await asyncio.shield(transaction)
+        except asyncio.CancelledError:
+            await asyncio.wait((transaction,))
+            raise
+
+    async def give_back_unknown(self) -> int:
+        """Give back the steps that this worker holds without knowing it; see the service of that name."""
+        worker_id = self.worker_id
+        if worker_id is None:
+            return 0
+        return await self.database(
+            lambda: work.give_back_unknown(
+                worker_id=worker_id, known=list(self._held), older_than=UNKNOWN_AFTER_SECONDS
+            )
+        )
+
+    async def give_back_all(self) -> None:
+        """Give back whatever this worker still holds, now that it does nothing any more."""
+        if self.worker_id is not None:
+            await self.in_thread(
+                partial(work.give_back_unknown, worker_id=self.worker_id, known=(), older_than=0)
+            )
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -236,7 +271,7 @@ class Runner:
 def _with_connection(function: Callable[[], T]) -> T:
     try:
         return function()
-    except DatabaseError:
+    except DatabaseFault:
         connection.close()  # it may be broken; the next try opens a new one
         raise
 

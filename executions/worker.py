@@ -9,6 +9,7 @@ import signal
 from functools import partial
 
 from django.conf import settings
+from django.db import Error as DatabaseFault
 from procrastinate.contrib.django import procrastinate_app
 
 from executions.llm.client import ModelClient, preload
@@ -55,10 +56,13 @@ async def run_worker(*, concurrency: int) -> None:
         try:
             await _first_end(jobs, watch, sweeper, runner)
         finally:
-            runner.is_stopping = True
+            was_told_to_stop, runner.is_stopping = runner.is_stopping, True
             for task in (watch, sweeper, jobs):
                 task.cancel()
             await asyncio.gather(watch, sweeper, jobs, return_exceptions=True)
+            if was_told_to_stop:
+                with contextlib.suppress(DatabaseFault):  # then it looks as if this worker had died
+                    await runner.give_back_all()
             runner.close()
 
 
@@ -91,6 +95,7 @@ async def _sweep(runner: Runner) -> None:
             is_registered = await runner.database(partial(work.is_registered, runner.worker_id))
             if not is_registered:
                 raise RuntimeError("the queue has struck this worker off; it was paused for too long")
+            await runner.give_back_unknown()
         done = await runner.database(
             partial(work.sweep, dead_after=DEAD_AFTER_SECONDS, asleep_after=ASLEEP_AFTER_SECONDS)
         )

@@ -82,7 +82,8 @@ class WorkflowRevisionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WorkflowRevision]:
         is_current = Exists(Workflow.objects.filter(current_revision=OuterRef("pk")))
         # A definition holds every prompt and schema: lists leave it out.
-        return super().get_queryset(request).defer("definition").annotate(is_current=is_current)
+        rows: QuerySet[WorkflowRevision] = super().get_queryset(request).defer("definition")
+        return rows.annotate(is_current=is_current)
 
     @admin.display(boolean=True, description="Current", ordering="is_current")
     def is_current(self, revision: WorkflowRevision) -> bool:

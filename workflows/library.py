@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+_HINT_FILES = 200  # comparing names is slow
+
 
 class Unusable(ValueError):
     """A file of the package cannot be used; the message says why."""
@@ -53,7 +55,7 @@ class Shelf:
 
     def missing(self, stem: str) -> str:
         """Say that there is no such file, and which one may be meant."""
-        close = difflib.get_close_matches(stem[:200], self._files, n=1)
+        close = difflib.get_close_matches(stem[:200], self._files, n=1) if len(self._files) <= _HINT_FILES else []
         hint = f"; there is {close[0]!r}" if close else ""
         return f"no file {stem!r} in {self.directory}{hint}"
 

@@ -25,7 +25,7 @@ CODES: dict[str, str] = {
     "MANIFEST": "`manifest.json` and the files of the package disagree.",
     "SCHEMA": "A required key is missing, or a value has the wrong type.",
     "UNKNOWN_KEY": "A key that means nothing here; it is kept in the revision's metadata.",
-    "OUT_OF_RANGE": "A number is outside its range.",
+    "OUT_OF_RANGE": "A number is outside its range, or there are too many steps (1,000) or scopes (100).",
     "BAD_ID": "An id is not letters, digits, `.`, `_` and `-`, or is too long.",
     "BAD_DATE": "A date is not `YYYY-MM-DD`.",
     "NO_ROOT_SCOPE": "No scope has `parent: null`.",
@@ -67,6 +67,7 @@ CODES: dict[str, str] = {
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
 _DETAIL_LENGTH = 400
+MAX_PROBLEMS = 1_000  # of either severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
+        self._counts: dict[Severity, int] = {"error": 0, "warning": 0}
 
     def error(self, code: str, path: str, detail: str) -> None:
         """Note a problem that keeps the workflow from loading."""
@@ -103,15 +105,21 @@ class Findings:
     def extend(self, problems: Iterable[Problem]) -> None:
         """Take over problems that another check found."""
         for problem in problems:
-            self._found[problem] = None
+            self._note(problem)
 
     def _add(self, severity: Severity, code: str, path: str, detail: str) -> None:
         problem = Problem(severity=severity, code=code, path=path, detail=printable(detail))
-        self._found[problem] = None
+        self._note(problem)
+
+    def _note(self, problem: Problem) -> None:
+        # A file of thousands of mistakes is one mistake; somebody has to read this.
+        if problem not in self._found and self._counts[problem.severity] < MAX_PROBLEMS:
+            self._counts[problem.severity] += 1
+            self._found[problem] = None
 
     @property
     def has_errors(self) -> bool:
-        return any(problem.severity == "error" for problem in self._found)
+        return self._counts["error"] > 0
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
@@ -130,8 +138,8 @@ def child(path: str, key: str | int) -> str:
         return f"{path}[{key}]"
     if _PLAIN_KEY.match(key):
         return f"{path}.{key}"
-    escaped = printable(key, limit=120).replace("\\", "\\\\").replace("'", "\\'")
-    return f"{path}['{escaped}']"
+    escaped = key[:120].replace("\\", "\\\\").replace("'", "\\'")
+    return f"{path}['{printable(escaped)}']"
 
 
 def below(path: str, keys: Iterable[str | int]) -> str:

@@ -35,6 +35,7 @@ _LIST = frozenset(("allOf", "anyOf", "oneOf", "prefixItems", "items"))
 _MAP = frozenset(("properties", "patternProperties", "dependentSchemas", "dependencies"))
 _DEFINITIONS = frozenset(("$defs", "definitions"))
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_CONTAINERS = (dict, list)
 COST_CEILING = 10**9
 
 
@@ -72,18 +73,20 @@ class SchemaGraph:
 
 
 def measure(value: Any) -> tuple[int, int]:
-    """Return the depth and the number of values in a JSON value, without recursion."""
-    deepest = count = 0
-    stack = [(value, 1)]
-    while stack:
-        item, depth = stack.pop()
-        count += 1
-        deepest = max(deepest, depth)
-        if isinstance(item, dict):
-            stack.extend((inner, depth + 1) for inner in item.values())
-        elif isinstance(item, list):
-            stack.extend((inner, depth + 1) for inner in item)
-    return deepest, count
+    """Return the depth and the number of values in a JSON value, without recursion: level by level."""
+    depth, count = 1, 1
+    level = [value] if isinstance(value, _CONTAINERS) else []
+    while level:
+        below: list[Any] = []
+        size = 0
+        for item in level:
+            size += len(item)
+            inner = item.values() if isinstance(item, dict) else item
+            below += [part for part in inner if isinstance(part, _CONTAINERS)]
+        depth += size > 0
+        count += size
+        level = below
+    return depth, count
 
 
 def read_graph(schema: dict[str, Any]) -> SchemaGraph:

@@ -26,6 +26,7 @@ from workflows.schema_process import DEADLINE_SECONDS, CheckCrashed, CheckTimedO
 MAX_DEPTH = 100
 MAX_NODES = 50_000
 MAX_COST = 1_000_000
+MAX_VALUE_DEPTH = 500
 CACHE_SIZE = 256
 # Checks, counted as cost of the schema times parts of the value: about 0.05 us each when they pass and up
 # to 25 us each when they fail. Beyond these a process of its own does the work (measured: 0.1 s).
@@ -73,12 +74,15 @@ class SchemaValidator:
             return [_failure("timeout", f"could not be checked within {DEADLINE_SECONDS:.0f} seconds: simplify it")]
         except CheckCrashed as error:
             return [_failure("crash", f"could not be checked: {error}")]
-        except ValueError as error:  # text or nesting that the engine does not take
+        except (ValueError, RecursionError) as error:  # text or nesting that the engine does not take
             return [_failure("unreadable", short(str(error)))]
         return [SchemaProblem(path=path, code=code, detail=detail) for path, code, detail in rows]
 
     def _rows(self, value: Any, limit: int) -> list[list[str]]:
-        checks = self._cost * measure(value)[1]
+        depth, count = measure(value)
+        if depth > MAX_VALUE_DEPTH:  # the engine recurses: far deeper it would overflow the stack of the process
+            raise ValueError(f"nested {depth} levels deep; at most {MAX_VALUE_DEPTH} are checked")
+        checks = self._cost * count
         if not self.is_bounded or checks > _CHECKS_IN_PLACE:
             return check_apart(self._schema, value, limit, DEADLINE_SECONDS)
         if self._compiled.is_valid(value):

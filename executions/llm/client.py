@@ -147,7 +147,7 @@ class _CallWatch:
 
     def expect_end(self) -> None:
         """Give the body, whose message is complete, a moment to end."""
-        if self._timeout is not None and not self._is_ending:
+        if self._timeout is not None and not self._is_ending and not self._timeout.expired():
             self._is_ending = True
             self._timeout.reschedule(self._loop.time() + _DRAIN_SECONDS)
 
@@ -164,7 +164,7 @@ class _CallWatch:
         silent = self._loop.time() - self._last_progress
         if silent < self._stall_seconds:
             self._timer = self._loop.call_later(self._stall_seconds - silent, self._look)
-        elif not self._is_ending:
+        elif not self._is_ending and not self._timeout.expired():
             self._is_stalled = True
             self._timeout.reschedule(self._loop.time())
 

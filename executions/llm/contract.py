@@ -112,7 +112,7 @@ def read_blocks(text: str) -> Iterator[DataBlock]:
 
 def _harmless(json_text: str) -> str:
     """Escape, the JSON way, every ``<`` that would begin one of our tags (they occur in strings only)."""
-    return _TAG_START.sub(r"\\u003c", json_text)
+    return _TAG_START.sub(r"\\u003c", json_text) if "<" in json_text else json_text
 
 
 def _render_attributes(attributes: dict[str, Any]) -> str:

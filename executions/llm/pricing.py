@@ -108,14 +108,11 @@ def upper_bound(model: str, request_chars: int, max_tokens: int) -> Decimal | No
     """Return the most that a call can cost, to be reserved before it; ``None`` if the price is unknown.
 
     ``request_chars`` is :meth:`ModelRequest.char_count`, which counts bytes. A token is at least one byte,
-    and at worst the whole prompt is written to the cache, which costs more than plain input.
+    and at worst the whole prompt is written to the cache, which always costs more than plain input.
     """
-    prompt = request_chars + _OVERHEAD_TOKENS
-    calculation = _calculate(model, TokenCounts(cache_write_5m=prompt, output=max_tokens))
-    plain = _calculate(model, TokenCounts(input=prompt, output=max_tokens))
-    if calculation is None or plain is None:
-        return None
-    return max(calculation.total_price, plain.total_price)
+    worst = TokenCounts(cache_write_5m=request_chars + _OVERHEAD_TOKENS, output=max_tokens)
+    calculation = _calculate(model, worst)
+    return None if calculation is None else calculation.total_price
 
 
 def estimate_usage(request_chars: int, text_chars: int, partial: Mapping[str, Any] | None = None) -> JSON:

@@ -73,6 +73,8 @@ class MessageReader:
     def response(self) -> ModelResponse:
         """Return the finished message. :raises LLMError: if the stream ended before it did."""
         progress = self._progress
+        if progress.message_id is None and self._buffer.strip():
+            raise ProxyGarbage("the model's stream is no event stream", progress=progress)
         if not self.is_complete:
             raise Truncated("the model's stream ended before the message did", progress=progress)
         if self._stop_reason is None:

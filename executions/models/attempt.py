@@ -33,8 +33,10 @@ class Attempt(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="+")
-    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts")
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts", db_index=False)
     n = models.PositiveIntegerField()
     content_attempt = models.PositiveIntegerField()
     status = models.CharField(max_length=12, choices=AttemptStatus)
@@ -52,7 +54,6 @@ class Attempt(models.Model):
             models.UniqueConstraint(fields=("step",), condition=Q(status="running"), name="attempt_one_running"),
             models.CheckConstraint(condition=Q(status__in=AttemptStatus.values), name="attempt_status_known"),
         )
-        indexes = (models.Index(fields=("worker_id",), condition=Q(status="running"), name="attempt_running_idx"),)
 
     def __str__(self) -> str:
         return f"{self.step_id} try {self.n}"
@@ -67,9 +68,9 @@ class LLMCall(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="calls")
-    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="calls")
-    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="calls")
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="calls", db_constraint=False)
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="calls", db_index=False, db_constraint=False)
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="calls", db_index=False)
     status = models.CharField(max_length=12, choices=CallStatus)
     model = models.CharField(max_length=100)
     request_sha256 = models.CharField(max_length=64)
@@ -104,7 +105,7 @@ class LLMCall(models.Model):
         constraints = (models.CheckConstraint(condition=Q(status__in=CallStatus.values), name="llmcall_status_known"),)
         indexes = (
             models.Index(fields=("started_at",), name="llmcall_time_idx"),
-            models.Index(fields=("started_at",), condition=Q(status="in_flight"), name="llmcall_in_flight_idx"),
+            models.Index(fields=("attempt",), condition=Q(status="in_flight"), name="llmcall_in_flight_idx"),
         )
 
     def __str__(self) -> str:

@@ -74,8 +74,8 @@ class Execution(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="executions")
-    revision = models.ForeignKey(WorkflowRevision, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="executions", db_index=False)
+    revision = models.ForeignKey(WorkflowRevision, on_delete=models.PROTECT, related_name="+", db_index=False)
     workflow_id = models.CharField(max_length=64)
     status = models.CharField(max_length=24, choices=ExecutionStatus, default=ExecutionStatus.PENDING)
     brief = models.JSONField(null=True, blank=True)
@@ -84,7 +84,7 @@ class Execution(models.Model):
     reserved_usd = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
     model_ids = models.JSONField(default=dict, help_text="What each model alias meant when the run was started.")
     started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     started_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -104,11 +104,8 @@ class Execution(models.Model):
         indexes = (
             models.Index(fields=("-started_at", "-id"), name="execution_newest_idx"),
             models.Index(fields=("project", "-started_at", "-id"), name="execution_project_idx"),
-            models.Index(fields=("workflow_id", "-started_at", "-id"), name="execution_workflow_idx"),
-            models.Index(fields=("status", "-started_at", "-id"), name="execution_status_idx"),
-            models.Index(
-                fields=("updated_at",), condition=Q(status__in=("pending", "running")), name="execution_active_idx"
-            ),
+            # No column that a step changes is in an index, but for the status: so most updates touch no index at all.
+            models.Index(fields=("id",), condition=Q(status__in=("pending", "running")), name="execution_active_idx"),
         )
 
     def __str__(self) -> str:
@@ -118,12 +115,13 @@ class Execution(models.Model):
 class Step(models.Model):
     """One node of an execution. The row is the step's whole state; events are its history.
 
-    ``attempt`` counts content attempts (the API's number); ``failures`` those since the last fresh budget;
+    ``attempt`` counts content attempts (the API's number), ``tries`` all attempts, ``failures`` the content
+    attempts that failed since the last fresh budget;
     ``token`` is the running attempt's, NULL when none holds the step (fencing); ``carry`` is what the next
     attempt must be told (see ``executions.transitions.carry``).
     """
 
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="steps")
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="steps", db_index=False)
     path = models.CharField(max_length=2000)
     step_id = models.CharField(max_length=64)
     is_iteration = models.BooleanField(default=False)
@@ -132,6 +130,7 @@ class Step(models.Model):
     sort_key = models.CharField(max_length=255)
     status = models.CharField(max_length=24, choices=StepStatus, default=StepStatus.PENDING)
     attempt = models.PositiveIntegerField(default=0)
+    tries = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
     provider_failures = models.PositiveIntegerField(default=0)
     crashes = models.PositiveIntegerField(default=0)
@@ -153,10 +152,6 @@ class Step(models.Model):
             models.UniqueConstraint(fields=("execution", "path"), name="step_path_once"),
             models.CheckConstraint(condition=Q(status__in=StepStatus.values), name="step_status_known"),
         )
-        indexes = (
-            models.Index(fields=("execution",), condition=~Q(status="completed"), name="step_unfinished_idx"),
-            models.Index(fields=("token",), condition=Q(token__isnull=False), name="step_token_idx"),
-        )
 
     def __str__(self) -> str:
         return self.path
@@ -165,7 +160,10 @@ class Step(models.Model):
 class Event(models.Model):
     """One row of an execution's history, numbered ``seq`` 1, 2, 3 ... without gaps. Never changed, never removed."""
 
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="events")
+    # Written under the execution's lock, and never removed: no foreign key has to be checked for each row.
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="events", db_index=False, db_constraint=False
+    )
     seq = models.PositiveIntegerField()
     event_type = models.CharField(max_length=32, choices=EventType)
     step_id = models.CharField(max_length=64, blank=True, default="")

@@ -29,6 +29,7 @@ from executions.llm.clarification import check_answers, cleaned_answers
 from executions.models import Decision, DecisionChannel, DecisionKind, Execution, Gate, GateKind, GateStatus
 from executions.services.access import may_decide, refusal, visible_execution
 from executions.transitions import lifecycle
+from executions.transitions.iteration import carry_out_structure
 from executions.transitions.unit import Unit, lock
 from workflows.definition import DEFAULT_MAX_REWORK_ROUNDS
 
@@ -213,6 +214,7 @@ def _apply(unit: Unit, gate: Gate, decision: Decision) -> None:
         lifecycle.sent_back(unit, step, gate_id=gate.pk, comment=decision.comment, comments=decision.comments)
     elif gate.decisions.filter(decision=DecisionKind.ACCEPT).count() >= gate.quorum:
         lifecycle.accepted(unit, step, gate_id=gate.pk)
+        carry_out_structure(unit)
     unit.settle_status()
 
 

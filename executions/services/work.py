@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db import transaction
@@ -53,18 +54,29 @@ SELECT e.id FROM executions_execution e
  WHERE e.status IN ('pending', 'running') AND e.updated_at < clock_timestamp() - make_interval(secs => %s)
    AND NOT EXISTS (SELECT 1 FROM executions_attempt a WHERE a.execution_id = e.id AND a.status = 'running')
    AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
-                    WHERE j.queueing_lock = 'advance:' || e.id::text AND j.status = 'todo')
+                    WHERE j.queueing_lock = 'advance:' || e.id::text AND j.status IN ('todo', 'doing'))
    AND NOT EXISTS (SELECT 1 FROM executions_step s
                     WHERE s.execution_id = e.id AND s.status <> 'completed' AND s.due_at > clock_timestamp())
  ORDER BY e.updated_at LIMIT 200
 """
 
-# What a dead worker was doing is done again by whoever is woken for it; the job itself says nothing more.
+# What a dead worker was woken for is looked at by another, also while a third is at work on the same execution.
 _DROP_STALLED_JOBS = """
-UPDATE procrastinate_jobs j SET status = 'failed'
- WHERE j.status = 'doing' AND j.queue_name = %s AND NOT EXISTS (
-    SELECT 1 FROM procrastinate_workers w
-     WHERE w.id = j.worker_id AND w.last_heartbeat > clock_timestamp() - make_interval(secs => %s))
+WITH dropped AS (
+    UPDATE procrastinate_jobs j SET status = 'failed'
+     WHERE j.status = 'doing' AND j.queue_name = %s AND NOT EXISTS (
+        SELECT 1 FROM procrastinate_workers w
+         WHERE w.id = j.worker_id AND w.last_heartbeat > clock_timestamp() - make_interval(secs => %s))
+    RETURNING j.args->>'execution_id' AS execution_id
+)
+SELECT DISTINCT e.id FROM dropped JOIN executions_execution e ON e.id::text = dropped.execution_id
+"""
+
+# Held by a worker that lives, and does not know of it: the commit of the claim was never answered.
+_UNKNOWN = """
+SELECT a.execution_id, a.id FROM executions_attempt a
+ WHERE a.worker_id = %s AND a.status = 'running' AND a.id <> ALL(%s::uuid[])
+   AND a.started_at < clock_timestamp() - make_interval(secs => %s)
 """
 
 
@@ -136,16 +148,42 @@ def record(*, claim: Claim, outcome: Outcome, worker_id: int | None, limit: int)
 
 
 def release(claim: Claim) -> None:
-    """Give a claimed step back in order, and have another worker look at it."""
+    """Give a claimed step back in order, and have another worker look at it. A booked answer goes with it."""
+    _give_back(claim.execution_id, claim.token)
+
+
+def give_back_unknown(*, worker_id: int, known: Collection[UUID], older_than: float) -> int:
+    """Give back what a living worker holds beside the attempts that it knows of; return how many steps that were.
+
+    Where the answer to a commit was lost, a claim was made that nobody has heard of: no other worker would take
+    the step over, since the one that holds it lives.
+    """
+    found = database.rows(_UNKNOWN, (worker_id, list(known), older_than))
+    for execution_id, token in found:
+        _give_back(execution_id, token)
+    return len(found)
+
+
+def _give_back(execution_id: UUID, token: UUID) -> None:
     with transaction.atomic():
-        unit = lock(claim.execution_id)
-        step = unit.steps.get(claim.path)
-        if step is None or step.token != claim.token:
+        unit = lock(execution_id)
+        step = next((step for step in unit.steps.values() if step.token == token), None)
+        if step is None:
             return
-        outcomes.release(unit, step)
+        calls = database.rows(_CALLS_OF, (execution_id, [token]))
+        call_id, _, status, model, request_chars = calls[0] if calls else (None, None, None, "", 0)
+        outcomes.release(unit, step, resume_call=call_id if status == "succeeded" else None)
+        if status == "in_flight":  # it was not sent, or whoever broke it off would have booked it
+            ledger.book_cancelled(
+                execution_id=execution_id,
+                call_id=call_id,
+                model=model,
+                request_chars=request_chars,
+                progress=CallProgress(),
+            )
         unit.settle_status()
         unit.flush()
-        wakeups.tx_defer(claim.execution_id)
+        wakeups.tx_defer(execution_id)
 
 
 def wake(execution_id: UUID) -> None:
@@ -176,9 +214,9 @@ def sweep(*, dead_after: float, asleep_after: float) -> int:
         if not database.rows("SELECT pg_try_advisory_xact_lock(7209001)")[0][0]:
             return 0
         dead = [row[0] for row in database.rows(_DEAD, (dead_after,))]
-        database.execute(_DROP_STALLED_JOBS, (wakeups.QUEUE, dead_after))
+        asleep = {row[0] for row in database.rows(_DROP_STALLED_JOBS, (wakeups.QUEUE, dead_after))}
         unbooked = database.rows(_UNBOOKED, (dead_after,))
-        asleep = [row[0] for row in database.rows(_ASLEEP, (asleep_after,))]
+        asleep |= {row[0] for row in database.rows(_ASLEEP, (asleep_after,))}
     for execution_id in dead:
         _take_over(execution_id, dead_after)
     for execution_id, call_id, model, chars in unbooked:

@@ -14,7 +14,6 @@ from executions.llm import pricing
 from executions.llm.prompt import build_request
 from executions.llm.values import ModelRequest
 from executions.models import EventType
-from executions.transitions import statements
 from executions.transitions.inputs import InputMissing, gather, may_ask, prompt_inputs
 from executions.transitions.iteration import carry_out_structure
 from executions.transitions.rows import StepRow
@@ -102,29 +101,31 @@ def _start(unit: Unit, step: StepRow, production: ProductionStep, model: str) ->
 
 def _write_claim(unit: Unit, step: StepRow, claim: Claim, worker_id: int | None, bound: Decimal) -> None:
     step.token, step.due_at = claim.token, None
+    step.tries += 1
     unit.touch(step)
-    execution_id = unit.execution.id
-    unit.write(
-        statements.INSERT_ATTEMPT,
-        (claim.token, execution_id, step.id, claim.attempt, worker_id, unit.now, step.id),
+    unit.attempt(
+        {
+            "id": claim.token,
+            "step_id": step.id,
+            "n": step.tries,
+            "content_attempt": claim.attempt,
+            "worker_id": worker_id,
+        }
     )
     if claim.stored_answer is not None:
         return  # the call was paid for by the attempt that is named in the ledger
     unit.reserved_delta += bound
-    unit.write(
-        statements.INSERT_CALL,
-        (
-            claim.call_id,
-            execution_id,
-            step.id,
-            claim.token,
-            claim.request.model,
-            claim.request.digest(),
-            claim.request_chars,
-            claim.request.max_tokens,
-            bound,
-            unit.now,
-        ),
+    unit.call(
+        {
+            "id": claim.call_id,
+            "step_id": step.id,
+            "attempt_id": claim.token,
+            "model": claim.request.model,
+            "request_sha256": claim.request.digest(),
+            "request_chars": claim.request_chars,
+            "max_tokens": claim.request.max_tokens,
+            "reserved_usd": bound,
+        }
     )
 
 

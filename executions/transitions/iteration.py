@@ -101,5 +101,4 @@ def _new_row(node: Node, project_id: str, scope: str, item_ids: Sequence[str], p
         scope_id=scope_id(project_id, item_ids),
         sort_key=f"{prefix}.{node.index:03d}" if prefix else f"{node.index:03d}",
         status=StepStatus.PENDING,
-        is_new=True,
     )

@@ -179,11 +179,13 @@ def lose(unit: Unit, step: StepRow, *, resume_call: UUID | None) -> None:
         unit.event(EventType.STEP_RETRYING, data, step)
 
 
-def release(unit: Unit, step: StepRow) -> None:
+def release(unit: Unit, step: StepRow, *, resume_call: UUID | None) -> None:
     """Give a step back, because its worker is stopping in order; it counts against nothing."""
     assert step.token is not None
     _finish(unit, step.token, AttemptStatus.SUPERSEDED, "released")
     step.token = None
+    if resume_call is not None:
+        step.carry = {**step.carry, "resume_call": str(resume_call)}
     unit.touch(step)
     if not unit.is_draining:
         data = {"attempt": step.attempt, "reason": RetryReason.WORKER_LOST.value, "findings": []}

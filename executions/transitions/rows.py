@@ -49,6 +49,7 @@ class StepRow:
     sort_key: str
     status: StepStatus
     attempt: int = 0
+    tries: int = 0
     failures: int = 0
     provider_failures: int = 0
     crashes: int = 0
@@ -63,7 +64,6 @@ class StepRow:
     completed_at: datetime | None = None
     error_code: str = ""
     error_detail: str = ""
-    is_new: bool = False
     is_dirty: bool = False
 
     @property
@@ -82,3 +82,36 @@ class StepRow:
             is_in_flight=self.token is not None,
             is_due=self.due_at is None or self.due_at <= now,
         )
+
+    def place(self) -> JSON:
+        """Return the columns that never change."""
+        return {
+            "path": self.path,
+            "step_id": self.step_id,
+            "is_iteration": self.is_iteration,
+            "scope_type": self.scope_type,
+            "scope_id": self.scope_id,
+            "sort_key": self.sort_key,
+        }
+
+    def columns(self) -> JSON:
+        """Return the columns that may change."""
+        return {
+            "status": self.status.value,
+            "attempt": self.attempt,
+            "tries": self.tries,
+            "failures": self.failures,
+            "provider_failures": self.provider_failures,
+            "crashes": self.crashes,
+            "question_rounds": self.question_rounds,
+            "rework_rounds": self.rework_rounds,
+            "token": self.token,
+            "due_at": self.due_at,
+            "carry": self.carry,
+            "document_id": self.document_id,
+            "total_items": self.total_items,
+            "started_at": self.started_at,
+            "completed_at": self.completed_at,
+            "error_code": self.error_code,
+            "error_detail": self.error_detail,
+        }

@@ -8,6 +8,7 @@ is taken under the lock, so it has no gaps.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 
 from documents import database
 from executions.engine.layout import Layout
@@ -46,7 +47,9 @@ class Unit:
         self.steps = steps
         self.now = now
         self.reserved_delta = Decimal(0)
-        self._events: list[tuple[Any, ...]] = []
+        self._events: list[JSON] = []
+        self._attempts: list[JSON] = []
+        self._calls: list[JSON] = []
         self._statements: list[Statement] = []
         self._is_dirty = False
 
@@ -98,19 +101,25 @@ class Unit:
         self.execution.last_seq += 1
         self._is_dirty = True
         self._events.append(
-            (
-                self.execution.id,
-                self.execution.last_seq,
-                event_type.value,
-                step.step_id if step else "",
-                step.path if step else "",
-                self.now,
-                Jsonb(data),
-            )
+            {
+                "seq": self.execution.last_seq,
+                "event_type": event_type.value,
+                "step_id": step.step_id if step else "",
+                "path": step.path if step else "",
+                "data": data,
+            }
         )
 
+    def attempt(self, row: JSON) -> None:
+        """Have a running attempt written."""
+        self._attempts.append(row)
+
+    def call(self, row: JSON) -> None:
+        """Have a model call written that is about to be sent."""
+        self._calls.append(row)
+
     def write(self, sql: str, *params: tuple[Any, ...]) -> None:
-        """Run ``sql`` once per tuple of parameters when the unit is written."""
+        """Run ``sql`` once per tuple of parameters when the unit is written, before all else."""
         self._statements.append((sql, list(params)))
 
     def fail_step(self, step: StepRow, code: ErrorCode, detail: str) -> None:
@@ -154,58 +163,55 @@ class Unit:
         return [step for step in self.steps.values() if step.status is not StepStatus.COMPLETED]
 
     def flush(self) -> None:
-        """Write everything that was collected; nothing is sent where nothing changed."""
+        """Write everything that was collected, in one round trip; nothing is sent where nothing changed."""
         if not (self._is_dirty or self._statements or self.reserved_delta):
             return
-        raw = database.raw_connection()
-        with connection.wrap_database_errors, raw.pipeline():
-            cursor = database.Cursor(raw)
-            self._write_steps(cursor)
-            for sql, params in self._statements:
-                for row in params:
-                    cursor.execute(sql, row, prepare=True)
-            for row in self._events:
-                cursor.execute(statements.INSERT_EVENT, row, prepare=True)
-            cursor.execute(statements.UPDATE_EXECUTION, self._execution_params(), prepare=True)
-        self._statements, self._events = [], []
+        database.query_together(
+            *((sql, row) for sql, params in self._statements for row in params),
+            (statements.WRITE, self._written()),
+        )
+        self._statements, self._events, self._attempts, self._calls = [], [], [], []
         self.reserved_delta = Decimal(0)
         self._is_dirty = False
 
-    def _write_steps(self, cursor: database.Cursor) -> None:
-        for step in self.steps.values():
-            if step.is_dirty and not step.is_new:
-                cursor.execute(statements.UPDATE_STEP, (*_mutable(step), step.id), prepare=True)
-                step.is_dirty = False
-
-    def _execution_params(self) -> tuple[Any, ...]:
+    def _written(self) -> JSON:
         row = self.execution
-        return (
-            row.status.value,
-            row.last_seq,
-            self.reserved_delta,
-            row.error_code,
-            row.error_detail,
-            row.completed_at,
-            self.now,
-            row.id,
-        )
+        changed = [step for step in self.steps.values() if step.is_dirty]
+        for step in changed:
+            step.is_dirty = False
+        return {
+            "execution": row.id,
+            "now": self.now,
+            "steps": _as_json([{"id": step.id, **step.columns()} for step in changed]),
+            "attempts": _as_json(self._attempts),
+            "calls": _as_json(self._calls),
+            "events": _as_json(self._events),
+            "status": row.status.value,
+            "last_seq": row.last_seq,
+            "reserved": self.reserved_delta,
+            "error_code": row.error_code,
+            "error_detail": row.error_detail,
+            "completed_at": row.completed_at,
+        }
 
     def insert_steps(self, steps: list[StepRow]) -> None:
         """Insert new rows at once (their ids are needed before the unit is written)."""
-        raw = database.raw_connection()
-        with connection.wrap_database_errors:
-            cursors = []
-            with raw.pipeline():
-                for step in steps:
-                    cursor = database.Cursor(raw)
-                    cursor.execute(statements.INSERT_STEP, _all_columns(self.execution.id, step), prepare=True)
-                    cursors.append(cursor)
-            for step, cursor in zip(steps, cursors, strict=True):
-                row = cursor.fetchone()
-                assert row is not None
-                step.id, step.is_new, step.is_dirty = row[0], False, False
-        self.steps.update({step.path: step for step in steps})
+        rows = [{**step.place(), **step.columns()} for step in steps]
+        ids = {
+            path: row_id for row_id, path in database.rows(statements.INSERT_STEPS, (self.execution.id, _as_json(rows)))
+        }
+        for step in steps:
+            step.id, step.is_dirty = ids[step.path], False
+            self.steps[step.path] = step
         self._is_dirty = True
+
+
+def _as_json(rows: list[JSON]) -> Json | None:
+    return Json(rows, dumps=_dumps) if rows else None
+
+
+def _dumps(rows: Any) -> str:
+    return json.dumps(rows, default=str, ensure_ascii=False)
 
 
 @contextmanager
@@ -231,45 +237,13 @@ def lock(execution_id: UUID) -> Unit:
     )
     if not execution_rows:
         raise ExecutionNotFound(str(execution_id))
-    execution = ExecutionRow(*execution_rows[0])
+    *values, updated_at = execution_rows[0]
+    execution = ExecutionRow(*values)
     execution.status = ExecutionStatus(execution.status)
     steps = {}
     for values in step_rows:
         step = StepRow(*values)
         step.status = StepStatus(step.status)
         steps[step.path] = step
-    return Unit(execution, steps, clock[0][0])
-
-
-def _mutable(step: StepRow) -> tuple[Any, ...]:
-    return (
-        step.status.value,
-        step.attempt,
-        step.failures,
-        step.provider_failures,
-        step.crashes,
-        step.question_rounds,
-        step.rework_rounds,
-        step.token,
-        step.due_at,
-        Jsonb(step.carry),
-        step.document_id,
-        step.total_items,
-        step.started_at,
-        step.completed_at,
-        step.error_code,
-        step.error_detail,
-    )
-
-
-def _all_columns(execution_id: UUID, step: StepRow) -> tuple[Any, ...]:
-    return (
-        execution_id,
-        step.path,
-        step.step_id,
-        step.is_iteration,
-        step.scope_type,
-        step.scope_id,
-        step.sort_key,
-        *_mutable(step),
-    )
+    # The clock may have been set back; a history's times never are.
+    return Unit(execution, steps, max(clock[0][0], updated_at))

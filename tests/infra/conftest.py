@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -9,17 +10,30 @@ from pathlib import Path
 import pytest
 
 from combine import embedded_postgres
+from combine.env import BASE_DIR
 from combine.postgres_home import ROOT_PARENTS, find_postgres_home
+
+
+def python_environment(*directories: str | Path) -> dict[str, str]:
+    """This environment, with ``directories`` and the repository importable."""
+    path = [*map(str, directories), str(BASE_DIR), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def remove_home(home: Path) -> None:
     """Stop the home's server and remove everything of it, also what had to be put elsewhere."""
     place = find_postgres_home(home)
     embedded_postgres.stop(home)
-    for directory in (place.base, place.socket_dir, place.socket_dir.parent):
-        if any(directory.is_relative_to(parent) and directory != parent for parent in ROOT_PARENTS):
-            shutil.rmtree(directory, ignore_errors=True)
+    for directory in (place.base, place.socket_dir):
+        shutil.rmtree(directory, ignore_errors=True)
+        if directory.parent.parent in ROOT_PARENTS:
+            directory.parent.rmdir()
     shutil.rmtree(home)
+
+
+def copy_home(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    subprocess.run(["cp", "-a", f"{source}/.", str(target)], check=True)
 
 
 @pytest.fixture
@@ -54,5 +68,5 @@ def made_home() -> Iterator[Path]:
 @pytest.fixture
 def home(new_home: Path, made_home: Path) -> Path:
     """A home with a database that is not running."""
-    subprocess.run(["cp", "-a", f"{made_home}/.", str(new_home)], check=True)
+    copy_home(made_home, new_home)
     return new_home

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from workflows.formats.draft import Draft, InputSite, Iteration, Site
 from workflows.formats.reading import shown
 from workflows.problems import child
@@ -186,7 +184,7 @@ def _is_reachable(draft: Draft, site: Site, entry: InputSite, is_declared: bool)
 
 def _check_is_produced(draft: Draft, index: int, site: Site, name: str, path: str, *, is_required: bool) -> None:
     found = draft.context.found
-    producers = list(draft.producers(name))
+    producers = draft.producers(name)
     if any(place < index and _sees(site, producer) for place, producer in producers):
         return
     note = found.error if is_required else found.warning
@@ -210,12 +208,12 @@ def _sees(site: Site, producer: Site) -> bool:
 
 
 def _check_producers(draft: Draft) -> None:
-    counts = Counter(site.produces for site in draft.sites if site.produces)
+    produced = dict.fromkeys(site.produces for site in draft.sites)
     read = {entry.ref.doc_type for site in draft.sites for entry in site.inputs}
     read |= {site.iterates.doc_type for site in draft.sites if site.iterates}
-    for name in (name for name, count in counts.items() if count > 1):
-        (_, first), *others = draft.producers(name)
-        for _, site in others:
+    for name in produced:
+        for _, site in draft.producers(name)[1:]:
+            _, first = draft.producers(name)[0]
             if name in read:
                 detail = f"{first.step_id} produces {shown(name)} too, and a step reads it: which one is meant?"
                 draft.context.found.error("DUPLICATE_PRODUCER", site.produces_path, detail)

@@ -6,7 +6,6 @@ the file leaves out are empty texts: what was reported once is not reported agai
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from workflows.definition import DocumentType, EntityType, InputRef, Step
@@ -80,14 +79,19 @@ class Draft:
     entity_paths: dict[str, str] = field(default_factory=dict)
     sites: list[Site] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    _producers: dict[str, list[tuple[int, Site]]] = field(default_factory=dict)
+
+    def add(self, site: Site) -> None:
+        """Take the next step of the file."""
+        if site.produces:
+            self._producers.setdefault(site.produces, []).append((len(self.sites), site))
+        self.sites.append(site)
 
     def scope_of(self, doc_type: str) -> str:
         """Return the declared scope of a document type, or an empty text."""
         draft = self.document_types.get(doc_type)
         return draft.value.scope if draft else ""
 
-    def producers(self, doc_type: str) -> Iterator[tuple[int, Site]]:
-        """Yield the steps that produce ``doc_type`` with their places in file order."""
-        for index, site in enumerate(self.sites):
-            if doc_type and site.produces == doc_type:
-                yield index, site
+    def producers(self, doc_type: str) -> list[tuple[int, Site]]:
+        """Return the steps that produce ``doc_type`` with their places in file order."""
+        return self._producers.get(doc_type, [])

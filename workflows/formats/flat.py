@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from workflows.definition import Definition, DocumentType, InputRef, ProductionStep
@@ -13,9 +12,10 @@ from workflows.formats.draft import Draft, DraftType, InputSite, Site
 from workflows.formats.prompts import role_text, task_text
 from workflows.formats.reading import Context, Reader, type_name
 from workflows.formats.scopes import ScopeTree
-from workflows.formats.step_options import read_options, readable, step_name
+from workflows.formats.step_options import MAX_STEPS, read_options, readable, step_name
 
 ROOT_SCOPE = "project"
+INFORMATION = ("description", "quality_gate", "is_final")
 ROLE_ALIASES = {
     "PM": "Project Manager 1.0",
     "BA": "Business Analyst 1.0",
@@ -78,6 +78,9 @@ def _metadata(file: Reader) -> dict[str, Any]:
 
 def _read_steps(file: Reader, draft: Draft) -> Iterator[ProductionStep]:
     for value, path in file.elements("steps"):
+        if len(draft.sites) >= MAX_STEPS:
+            draft.context.found.error("OUT_OF_RANGE", path, f"a workflow has at most {MAX_STEPS} steps")
+            return
         reader = Reader.of(value, path, draft.context, "a step")
         if reader is not None:
             yield _step(reader, draft)
@@ -86,12 +89,10 @@ def _read_steps(file: Reader, draft: Draft) -> Iterator[ProductionStep]:
 def _step(reader: Reader, draft: Draft) -> ProductionStep:
     context = draft.context
     step_id = reader.identifier("step_id")
-    name = step_name(reader, step_id)
-    role = _role(reader)
-    task = reader.text("task_prompt_id")
+    role, task = _role(reader), reader.text("task_prompt_id")
     inputs = tuple(_input(value, path, context) for value, path in reader.elements("inputs", required=False))
-    produces, produces_path = _output(reader, draft, name)
-    draft.sites.append(
+    produces, produces_path = _output(reader, draft)
+    draft.add(
         Site(
             step_id=step_id,
             path=reader.path,
@@ -104,8 +105,8 @@ def _step(reader: Reader, draft: Draft) -> ProductionStep:
             inputs=inputs,
         )
     )
-    options = read_options(reader)
-    for key in ("description", "quality_gate", "is_final"):  # information only
+    options, name = read_options(reader), step_name(reader, step_id)
+    for key in INFORMATION:
         reader.keep(key)
     reader.finish()
     return ProductionStep(
@@ -144,7 +145,7 @@ def _input(value: Any, path: str, context: Context) -> InputSite:
     return InputSite(ref=ref, path=path, scope_path=path)
 
 
-def _output(reader: Reader, draft: Draft, step: str) -> tuple[str, str]:
+def _output(reader: Reader, draft: Draft) -> tuple[str, str]:
     """Read the one output of a step and declare its document type."""
     context, path = draft.context, reader.place("outputs")
     outputs = reader.texts("outputs")
@@ -159,10 +160,7 @@ def _output(reader: Reader, draft: Draft, step: str) -> tuple[str, str]:
     context.check_id(name, f"{path}[0]", "the output")
     schema = _schema(reader, context, name)
     if name not in draft.document_types or schema is not None:
-        value = DocumentType(type_id=name, name=readable(name), scope=ROOT_SCOPE, description=step)
-        title = value.name
-        value = replace(value, schema=schema or generated_schema(title, None, ()), is_generated_schema=schema is None)
-        draft.document_types[name] = DraftType(value=value, path=path, schema_path=path, schema=schema)
+        _declare(draft, name, path, schema)
     return name, f"{path}[0]"
 
 
@@ -175,17 +173,22 @@ def _schema(reader: Reader, context: Context, output: str) -> dict[str, Any] | N
     return schema_file(context, stem or output, path)
 
 
+def _declare(draft: Draft, name: str, path: str, schema: dict[str, Any] | None = None) -> None:
+    """Declare a document type that a flat file only names."""
+    title = readable(name)
+    value = DocumentType(
+        type_id=name,
+        name=title,
+        scope=ROOT_SCOPE,
+        schema=generated_schema(title, None, ()) if schema is None else schema,
+        is_generated_schema=schema is None,
+    )
+    draft.document_types[name] = DraftType(value=value, path=path, schema_path=path)
+
+
 def _declare_inputs(draft: Draft) -> None:
     """Declare what no step produces: a brief may give it."""
     for site in draft.sites:
         for entry in site.inputs:
-            name = entry.ref.doc_type
-            if name and name not in draft.document_types:
-                value = DocumentType(
-                    type_id=name,
-                    name=readable(name),
-                    scope=ROOT_SCOPE,
-                    schema=generated_schema(readable(name), None, ()),
-                    is_generated_schema=True,
-                )
-                draft.document_types[name] = DraftType(value=value, path=entry.path, schema_path=entry.path)
+            if entry.ref.doc_type and entry.ref.doc_type not in draft.document_types:
+                _declare(draft, entry.ref.doc_type, entry.path)

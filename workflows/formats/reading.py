@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -188,7 +187,7 @@ class Reader:
         value = self.raw(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # NaN
             self._mistyped(key, "a number", value)
             return None
         if not low <= value <= high:
@@ -217,10 +216,3 @@ def shown(value: Any) -> str:
         return printable(json.dumps(value, ensure_ascii=False), 80)
     except (TypeError, ValueError, RecursionError):
         return "a value that is not JSON"
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the floats
-        return False

@@ -6,6 +6,8 @@ from workflows.definition import Scope
 from workflows.formats.reading import Context, Reader, shown
 from workflows.problems import child
 
+MAX_SCOPES = 100
+
 
 class ScopeTree:
     """The declared scopes. Every question has an answer, also where the tree is broken."""
@@ -63,6 +65,9 @@ def read_scopes(file: Reader) -> ScopeTree:
     if reader is None:
         return ScopeTree({})
     context = reader.context
+    if len(reader.items()) > MAX_SCOPES:
+        context.found.error("OUT_OF_RANGE", reader.path, f"a workflow has at most {MAX_SCOPES} scopes")
+        return ScopeTree({})
     tree = ScopeTree({name: _parent(name, value, path, context) for name, value, path in reader.items()})
     for name, _, path in reader.items():
         parent = tree.parent(name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from workflows.definition import DEFAULT_MAX_ATTEMPTS
 from workflows.formats.reading import Reader
 
+MAX_STEPS = 1_000
 MAX_TOKENS = 200_000
 MAX_ATTEMPTS = 10
 MAX_TIMEOUT_SECONDS = 24 * 3600.0

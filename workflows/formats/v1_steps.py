@@ -9,7 +9,7 @@ from workflows.definition import DEFAULT_MAX_ITEMS, InputRef, IterationStep, Pro
 from workflows.formats.draft import Draft, InputSite, Iteration, Site
 from workflows.formats.prompts import role_text, task_text
 from workflows.formats.reading import Reader, shown
-from workflows.formats.step_options import read_options, step_name
+from workflows.formats.step_options import MAX_STEPS, read_options, step_name
 from workflows.problems import child
 
 MAX_ITEMS = 10_000
@@ -20,6 +20,9 @@ Around = tuple[Iteration, ...]
 def read_steps(parent: Reader, draft: Draft, around: Around = ()) -> Iterator[Step]:
     """Yield the steps under ``steps``; their sites are added to the draft in file order."""
     for value, path in parent.elements("steps"):
+        if len(draft.sites) >= MAX_STEPS:
+            draft.context.found.error("OUT_OF_RANGE", path, f"a workflow has at most {MAX_STEPS} steps")
+            return
         reader = Reader.of(value, path, draft.context, "a step")
         if reader is None:
             continue
@@ -36,7 +39,7 @@ def _production(reader: Reader, draft: Draft, around: Around) -> ProductionStep:
     inputs = tuple(
         site for value, path in reader.elements("inputs", required=False) if (site := _input(value, path, draft))
     )
-    draft.sites.append(
+    draft.add(
         Site(
             step_id=step_id,
             path=reader.path,
@@ -90,7 +93,7 @@ def _iteration(reader: Reader, draft: Draft, around: Around) -> IterationStep:
     step_id, scope = reader.identifier("step_id"), reader.text("scope")
     over = reader.object("iterate_over")
     iteration = _iterate_over(over, scope, draft)
-    draft.sites.append(
+    draft.add(
         Site(
             step_id=step_id,
             path=reader.path,

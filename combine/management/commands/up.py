@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import sys
 import threading
 import time
@@ -107,7 +108,7 @@ class Command(BaseCommand):
         if settings.ENV.is_production and settings.ANTHROPIC_API_KEY is None and settings.ANTHROPIC_BASE_URL is None:
             raise CommandError("ANTHROPIC_API_KEY is not set, and the offline model is refused in production: set it.")
         # A killed predecessor's port may need a moment.
-        if problem := port_problem(host, port, patience=2.0):
+        if problem := port_problem(host, port, patience=1.0):
             raise CommandError(port_in_use_message(host, port, problem))
 
     def _prepare(self, log: Log, *, is_migrating: bool) -> str | None:
@@ -147,7 +148,9 @@ def child_specs() -> list[ChildSpec]:
             ChildSpec(
                 name="model",
                 command=command,
-                environment={"PYTHONPATH": str(BASE_DIR)},
+                environment={
+                    "PYTHONPATH": os.pathsep.join([str(BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])])
+                },
                 stop_rank=1,
                 stop_seconds=1.0,
             )

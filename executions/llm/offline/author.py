@@ -130,7 +130,8 @@ def _with_remark(document: Any, path: str, note: str, validator: SchemaValidator
 def _places(document: Any, path: str) -> Iterator[tuple[str | int, ...]]:
     """Yield the paths of texts that may take a remark: the one pointed at, one below it, then the usual ones."""
     keys = tuple(part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:])
-    target, found = document, []
+    target = document
+    found: list[str | int] = []
     for key in keys:
         if isinstance(target, list) and key.isdecimal() and int(key) < len(target):
             found.append(int(key))
@@ -153,7 +154,10 @@ def _texts_below(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str 
         for index, inner in enumerate(value):
             yield from _texts_below(inner, (*path, index))
     elif isinstance(value, dict):
-        for key in sorted(value, key=lambda key: _REVISION_KEYS.index(key) if key in _REVISION_KEYS else 99):
+        rank = {key: number for number, key in enumerate(_REVISION_KEYS)}
+        for key in sorted(value, key=lambda key: rank.get(key, len(rank))):
+            if key == "id" or key.endswith("_id"):
+                continue  # other documents refer to it
             yield from _texts_below(value[key], (*path, key))
 
 

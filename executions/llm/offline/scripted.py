@@ -81,6 +81,7 @@ class ScriptedModel:
         self.journal: list[JournalEntry] = []
         self.bodies: list[JSON] = []
         self.max_in_flight = 0
+        self.finished_count = 0
         self._host = host
         self._port = port
         self._in_flight = 0
@@ -97,10 +98,6 @@ class ScriptedModel:
     @property
     def in_flight(self) -> int:
         return self._in_flight
-
-    @property
-    def finished_count(self) -> int:
-        return sum(entry.finished is not None for entry in self.journal)
 
     async def serve(self) -> asyncio.Server:
         """Start to listen on the running event loop; sets the port that was free."""
@@ -150,7 +147,7 @@ class ScriptedModel:
     def reset(self) -> None:
         """Forget the journal and the rules; calls in flight go on."""
         self.journal, self.bodies, self.rules, self.default = [], [], [], Reply()
-        self.max_in_flight = self._in_flight
+        self.max_in_flight, self.finished_count = self._in_flight, 0
 
     def stats(self) -> JSON:
         """Return the counts of the journal, and the clock that its times are read from."""
@@ -223,6 +220,7 @@ class ScriptedModel:
         self._in_flight -= 1
         if end is End.FINISHED:
             entry.finished = time.monotonic()
+            self.finished_count += 1
         elif end is End.FAULTED:
             entry.faulted_at = time.monotonic()
         else:

@@ -55,9 +55,9 @@ class Command(BaseCommand):
     def _load_package(self, directory: Path) -> dict[str, Any]:
         try:
             results = load_package(directory, at=timezone.now())
-        except BadPackage as error:
-            return {"directory": str(directory), "error": str(error), "files": []}
-        error = None if results else "it has no workflow files in workflows/"
+        except BadPackage as problem:
+            return {"directory": str(directory), "error": str(problem), "files": []}
+        error = None if results else "there is no workflow file in workflows/"
         return {"directory": str(directory), "error": error, "files": [_file(result) for result in results]}
 
     def _print(self, package: dict[str, Any]) -> None:
