@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 Say = Callable[[str], None]
@@ -19,6 +19,28 @@ Say = Callable[[str], None]
 # Any number, as long as every host uses the same.
 _MIGRATION_LOCK = 7_309_004_002
 _MIGRATION_PATIENCE = 300
+_DATABASE_PATIENCE = 60
+
+
+def wait_for_database(say: Say) -> None:
+    """Wait until the database accepts connections: on other machines it may start after us.
+
+    :raises CommandError: if it does not within a minute.
+    """
+    deadline = time.monotonic() + _DATABASE_PATIENCE
+    is_told = False
+    while True:
+        try:
+            connection.ensure_connection()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise CommandError(f"The database of DATABASE_URL cannot be reached: {str(error).strip()}") from error
+            if not is_told:
+                say(f"Waiting for the database: {str(error).strip()}")
+                is_told = True
+            time.sleep(1)
+        else:
+            return
 
 
 def unapplied_migration_count() -> int:

@@ -1,13 +1,13 @@
 """Prepared statements on Django's own connection, for the few places where the ORM costs too much.
 
-Everything joins Django's transaction, since it is the same connection. Statements queued by
-:func:`pipelined` go to the server in one round trip (PostgreSQL's pipeline mode).
+Everything joins Django's transaction, since it is the same connection. The statements of
+:func:`query_together` go to the server in one round trip (PostgreSQL's pipeline mode).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -27,6 +27,30 @@ class Cursor(psycopg.Cursor[Any]):
         super().__init__(raw)
         self.adapters.register_loader("jsonb", JsonbLoader)
 
+    def all_rows(self) -> list[tuple[Any, ...]]:
+        """Return the rows of the last query, none where it returns none."""
+        # Not ``description``: it makes an object for every column.
+        result = self.pgresult
+        return self.fetchall() if result is not None and result.nfields else []
+
+
+class _Cursors:
+    """The cursors of one connection, used again and again: making one costs as much as a small query."""
+
+    __slots__ = ("cursors", "raw")
+
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        self.raw = raw
+        self.cursors: list[Cursor] = []
+
+    def get(self, count: int) -> list[Cursor]:
+        while len(self.cursors) < count:
+            self.cursors.append(Cursor(self.raw))
+        return self.cursors[:count]
+
+
+_local = threading.local()
+
 
 def raw_connection() -> psycopg.Connection[Any]:
     """Return Django's psycopg connection, opened if it was not."""
@@ -36,42 +60,37 @@ def raw_connection() -> psycopg.Connection[Any]:
     return raw
 
 
+def _cursors(count: int) -> list[Cursor]:
+    raw = raw_connection()
+    kept: _Cursors | None = getattr(_local, "cursors", None)
+    if kept is None or kept.raw is not raw:
+        kept = _local.cursors = _Cursors(raw)
+    return kept.get(count)
+
+
 def rows(sql: LiteralString | str, params: Params = ()) -> list[tuple[Any, ...]]:
     """Run one prepared statement and return its rows."""
-    with connection.wrap_database_errors, _cursor() as cursor:
+    with connection.wrap_database_errors:
+        (cursor,) = _cursors(1)
         cursor.execute(sql, params, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.all_rows()
 
 
 def execute(sql: LiteralString | str, params: Params = ()) -> int:
     """Run one prepared statement and return how many rows it touched."""
-    with connection.wrap_database_errors, _cursor() as cursor:
+    with connection.wrap_database_errors:
+        (cursor,) = _cursors(1)
         cursor.execute(sql, params, prepare=True)
         return cursor.rowcount
 
 
 def query_together(*queries: tuple[str, Params]) -> list[list[tuple[Any, ...]]]:
     """Run several prepared queries in one round trip and return the rows of each."""
-    raw = raw_connection()
+    if len(queries) == 1:
+        return [rows(*queries[0])]
     with connection.wrap_database_errors:
-        cursors = []
-        with raw.pipeline():
-            for sql, params in queries:
-                cursor = Cursor(raw)
+        cursors = _cursors(len(queries))
+        with raw_connection().pipeline():
+            for cursor, (sql, params) in zip(cursors, queries, strict=True):
                 cursor.execute(sql, params, prepare=True)
-                cursors.append(cursor)
-        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
-
-
-@contextmanager
-def _cursor() -> Iterator[Cursor]:
-    with Cursor(raw_connection()) as cursor:
-        yield cursor
-
-
-def dictionaries(sql: str, params: Params = ()) -> list[dict[str, Any]]:
-    """Run one prepared statement and return its rows by column name."""
-    with connection.wrap_database_errors, _cursor() as cursor:
-        cursor.execute(sql, params, prepare=True)
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return [cursor.all_rows() for cursor in cursors]

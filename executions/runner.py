@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-DATABASE_THREADS = 8
+DATABASE_THREADS = 4
 WATCH_SECONDS = 0.3
 # Steps claimed in one transaction; the rest of a wide fan-out follows in the next one.
 CLAIM_CHUNK = 16
@@ -123,6 +123,8 @@ class Runner:
         """
         try:
             async with self.isolation.hold(alone=claim.runs_alone):
+                if claim.runs_alone:
+                    await self.database(partial(work.note_alone, claim))
                 outcome = await self._outcome(claim)
             return await self._record(claim, outcome)
         except Superseded:
@@ -184,11 +186,10 @@ class Runner:
         task = asyncio.current_task()
         assert task is not None
         self._calls[claim.token] = task
+        on_text = partial(_first_text, claim.path) if faultpoints.is_active() else None
         reach("before_send")
         try:
-            response = await self.client.complete(
-                claim.request, observed=progress, on_text=_first_text if faultpoints.is_active() else None
-            )
+            response = await self.client.complete(claim.request, observed=progress, on_text=on_text)
         except asyncio.CancelledError:
             await self.to_the_end(partial(work.book_cancelled, claim, progress))
             if claim.token not in self._calls:  # the watch broke it off, not the worker's end
@@ -260,9 +261,7 @@ class Runner:
     async def give_back_all(self) -> None:
         """Give back whatever this worker still holds, now that it does nothing any more."""
         if self.worker_id is not None:
-            await self.in_thread(
-                partial(work.give_back_unknown, worker_id=self.worker_id, known=(), older_than=0)
-            )
+            await self.in_thread(partial(work.give_back_unknown, worker_id=self.worker_id, known=(), older_than=0))
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -276,8 +275,8 @@ def _with_connection(function: Callable[[], T]) -> T:
         raise
 
 
-def _first_text(_text: str) -> None:
-    reach("first_text")
+def _first_text(path: str, _text: str) -> None:
+    reach("first_text", path)
 
 
 def read_answer(claim: Claim, text: str, stop_reason: str, *, model: str, is_offline: bool) -> Outcome:

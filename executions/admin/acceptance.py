@@ -17,14 +17,14 @@ from executions.admin.display import in_words
 from executions.admin.gate_page import GatePage, load_gate
 from executions.admin.offers import closed_because, standing
 from executions.admin.people import person
-from executions.admin.review_forms import MORE_ROWS, ReviewForms
+from executions.admin.review_forms import MORE_ROWS, ReviewForms, with_values
 from executions.exceptions import Conflict, Invalid, NotPermitted
-from executions.models import DecisionChannel, GateStatus
+from executions.models import DecisionChannel
 from executions.services.decisions import record_decision
 from workflows.schemas import InvalidSchema, build_validator
 
 _TEMPLATE = "admin/executions/gate/review.html"
-_UNNAMED = "The form that was sent does not say which document it showed. Read this one, then decide."
+_NOT_SHOWN = "The form that was sent is not about the document of this gate. Read this one, then decide."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,10 @@ def review_document(request: HttpRequest, site: admin.AdminSite, page: GatePage)
     reply = _decide(request, page, forms)
     if isinstance(reply, HttpResponse):
         return reply
-    if reply.status in (403, 409):
+    if reply.status != 200:
         page = load_gate(request, str(page.gate.pk))
+        # What the form is about from now on is what this answer shows.
+        forms = ReviewForms(content=content, initial=shown, data=with_values(request.POST, shown))
     return _answer(request, site, page, document, forms, reply)
 
 
@@ -59,8 +61,8 @@ def _decide(request: HttpRequest, page: GatePage, forms: ReviewForms) -> HttpRes
     if MORE_ROWS in request.POST:
         return _Reply()
     is_valid = forms.is_valid()
-    if not forms.verdict.names_document:
-        return _Reply(status=409, conflict=_UNNAMED)
+    if not forms.names(gate):
+        return _Reply(status=409, conflict=_NOT_SHOWN)
     if not is_valid:
         closed = closed_because(gate, page.votes)
         return _Reply(status=409, conflict=closed) if closed else _Reply()
@@ -95,9 +97,7 @@ def _answer(
     schema = doc_type.schema if doc_type is not None else {}
     where = standing(person(request), gate, page.votes)
     reason, places = forms.typed()
-    is_kept = bool(reason or places) and (reply.status in (403, 409) or not where.offers)
-    # After a lost race nothing is offered at once: what was decided has to be read first.
-    offers = () if reply.conflict and gate.status != GateStatus.OPEN else where.offers
+    is_kept = not where.offers
     context: dict[str, Any] = {
         **site.each_context(request),
         **page.context(),
@@ -105,12 +105,12 @@ def _answer(
         "document": document,
         "rendered": render(document.content, schema) if document is not None else None,
         "findings": _findings(document, schema),
-        "offers": offers,
+        "offers": where.offers,
         "reason_against": where.reason_against,
         "is_forbidden": reply.status == 403,
         "conflict": reply.conflict,
         "forms": forms,
-        "problems": () if MORE_ROWS in request.POST else forms.problems(),
+        "problems": forms.problems() if reply.status == 200 and MORE_ROWS not in request.POST else (),
         "kept_reason": reason if is_kept else "",
         "kept_places": places if is_kept else (),
         "kept_open": bool(places) or MORE_ROWS in request.POST,

@@ -94,7 +94,7 @@ class AnswersForm(forms.Form):
         super().__init__(data)
         self._questions = sorted(questions, key=_rank)
         for question in self._questions:
-            make = _FIELDS.get(question["answer_type"], _text_field)
+            make = INPUTS.get(question["answer_type"], _text_field)
             self.fields[_PREFIX + question["id"]] = make(question, bool(question["required"]))
 
     def asked(self) -> list[Asked]:
@@ -207,7 +207,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-_FIELDS: dict[str, Callable[[JSON, bool], forms.Field]] = {
+INPUTS: dict[str, Callable[[JSON, bool], forms.Field]] = {
     "single_choice": _single_field,
     "multi_choice": _multi_field,
     "yes_no": _yes_no_field,

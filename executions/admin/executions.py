@@ -20,28 +20,18 @@ from executions.admin.execution_page import page_context
 from executions.admin.filters import OwnProjectFilter, OwnWorkflowFilter
 from executions.admin.people import person
 from executions.admin.rows import VisibleAdmin
-from executions.models import Execution
+from executions.models import Execution, Project
 
 
 @admin.register(Execution)
 class ExecutionAdmin(VisibleAdmin[Execution]):
-    list_display = (
-        "id_short",
-        "workflow_id",
-        "project_link",
-        "state",
-        "started",
-        "took",
-        "cost",
-        "budget",
-        "started_by",
-    )
+    list_display = ("id_short", "workflow_id", "project_link", "state", "started", "took", "cost", "started_by")
     list_filter = ("status", OwnProjectFilter, OwnWorkflowFilter, "started_at")
     list_select_related = ("started_by",)
     search_fields = ("=id", "project__id", "workflow_id")
 
     def visible_rows(self, rows: QuerySet[Execution], user: User) -> QuerySet[Execution]:
-        return rows if user.is_superuser else rows.filter(pk__in=Execution.objects.visible_to(user))
+        return rows if user.is_superuser else rows.filter(project__in=Project.objects.visible_to(user))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
         return super().get_queryset(request).defer("brief", "model_ids", "error_detail")
@@ -99,8 +89,5 @@ class ExecutionAdmin(VisibleAdmin[Execution]):
 
     @admin.display(description="cost", ordering="cost_usd")
     def cost(self, execution: Execution) -> str:
-        return money(execution.cost_usd)
-
-    @admin.display(description="budget", ordering="budget_usd")
-    def budget(self, execution: Execution) -> str:
-        return "no limit" if execution.budget_usd is None else money(execution.budget_usd)
+        spent = money(execution.cost_usd)
+        return spent if execution.budget_usd is None else f"{spent} of {money(execution.budget_usd)}"

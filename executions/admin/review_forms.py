@@ -11,7 +11,7 @@ from django.forms import BaseFormSet, formset_factory
 from django.http import QueryDict
 
 from documents.rendering import has_place
-from executions.models import DecisionKind
+from executions.models import DecisionKind, Gate
 from executions.services.decisions import MAX_COMMENT, MAX_COMMENTS, Verdict
 
 MIN_REASON = 10
@@ -43,11 +43,6 @@ class VerdictForm(forms.Form):
     )
     document_id = forms.UUIDField(widget=forms.HiddenInput)
     content_sha256 = forms.RegexField("^[0-9a-f]{64}$", widget=forms.HiddenInput)
-
-    @property
-    def names_document(self) -> bool:
-        """Whether the sender said which document they saw; a form of ours always does."""
-        return not (self.errors.keys() & {"document_id", "content_sha256"})
 
 
 class PlaceForm(forms.Form):
@@ -114,6 +109,12 @@ class ReviewForms:
         self.verdict.add_error("comment", detail)
         return False
 
+    def names(self, gate: Gate) -> bool:
+        """Whether what was sent is about the document of ``gate``; a form of ours always says."""
+        row = getattr(self.verdict, "cleaned_data", {})
+        named = (row.get("document_id"), row.get("content_sha256"))
+        return named == (gate.document_id, gate.content_sha256) and gate.document_id is not None
+
     def comments(self) -> list[dict[str, str]]:
         """Return the comments on places that were filled in."""
         rows = (getattr(form, "cleaned_data", {}) for form in self.places.forms)
@@ -155,11 +156,15 @@ def _problems(form: forms.Form, skip: Sequence[str] | set[str] = ()) -> list[tup
     ]
 
 
-def _with_more_rows(data: QueryDict) -> QueryDict:
+def with_values(data: QueryDict, values: Mapping[str, Any]) -> QueryDict:
+    """Return what was sent with some fields replaced."""
     copy = data.copy()
-    try:
-        count = int(data.get("places-TOTAL_FORMS", ""))
-    except ValueError:
-        count = 0
-    copy["places-TOTAL_FORMS"] = str(min(max(count, 0) + PLACE_ROWS, MAX_COMMENTS))
+    for name, value in values.items():
+        copy[name] = str(value)
     return copy
+
+
+def _with_more_rows(data: QueryDict) -> QueryDict:
+    sent = data.get("places-TOTAL_FORMS", "")
+    count = int(sent) if re.fullmatch("[0-9]{1,4}", sent) else 0
+    return with_values(data, {"places-TOTAL_FORMS": min(count + PLACE_ROWS, MAX_COMMENTS)})

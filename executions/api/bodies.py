@@ -42,7 +42,7 @@ class AcceptanceBody(StrictSerializer):
     accepted = Flag(required=False)
     comment = Text(required=False, allow_blank=True, default="")
     comments = CommentBody(many=True, required=False, default=list)
-    gate_id = Text(required=False, allow_null=True, default=None)
+    gate_id = Text(required=False, allow_null=True, allow_blank=True, default=None)
     document_id = Identifier(required=False, allow_null=True, default=None)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class AcceptanceBody(StrictSerializer):
 
 class ClarificationBody(StrictSerializer):
     answers = AnyJSON()
-    gate_id = Text(required=False, allow_null=True, default=None)
+    gate_id = Text(required=False, allow_null=True, allow_blank=True, default=None)
 
 
 class MembersBody(StrictSerializer):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
+from functools import partial
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from documents import database
 from executions import ledger, wakeups
@@ -18,6 +20,8 @@ from executions.transitions.iteration import carry_out_structure
 from executions.transitions.unit import lock
 from executions.values import Claim, Outcome
 
+logger = logging.getLogger(__name__)
+
 _DEAD = """
 SELECT DISTINCT execution_id FROM executions_attempt a
  WHERE a.status = 'running' AND NOT EXISTS (
@@ -27,7 +31,7 @@ SELECT DISTINCT execution_id FROM executions_attempt a
 """
 
 _DEAD_STEPS = """
-SELECT a.step_id, a.id FROM executions_attempt a
+SELECT a.step_id, a.id, a.outcome FROM executions_attempt a
  WHERE a.execution_id = %s AND a.status = 'running' AND NOT EXISTS (
     SELECT 1 FROM procrastinate_workers w
      WHERE w.id = a.worker_id AND w.last_heartbeat > clock_timestamp() - make_interval(secs => %s))
@@ -37,6 +41,11 @@ _CALLS_OF = """
 SELECT DISTINCT ON (step_id) id, step_id, status, model, request_chars FROM executions_llmcall
  WHERE execution_id = %s AND attempt_id = ANY(%s) ORDER BY step_id, started_at DESC
 """
+
+# What a running attempt of a suspect says of itself once nothing else runs beside it.
+ALONE = "alone"
+
+_NOTE_ALONE = "UPDATE executions_attempt SET outcome = %s WHERE id = %s AND status = 'running'"
 
 # Calls whose attempt is over, though nobody booked them: their worker died after the step was taken from it.
 _UNBOOKED = """
@@ -90,6 +99,11 @@ def claim(*, execution_id: UUID, worker_id: int | None, limit: int) -> list[Clai
         unit.flush()
     reach("attempt_committed")
     return claims
+
+
+def note_alone(claim: Claim) -> None:
+    """Note that a suspect runs now, alone: if the worker dies from here on, it is the step's doing."""
+    database.execute(_NOTE_ALONE, (ALONE, claim.token))
 
 
 def book_response(claim: Claim, response: ModelResponse) -> None:
@@ -218,19 +232,32 @@ def sweep(*, dead_after: float, asleep_after: float) -> int:
         unbooked = database.rows(_UNBOOKED, (dead_after,))
         asleep |= {row[0] for row in database.rows(_ASLEEP, (asleep_after,))}
     for execution_id in dead:
-        _take_over(execution_id, dead_after)
+        _swept(execution_id, partial(_take_over, execution_id, dead_after))
     for execution_id, call_id, model, chars in unbooked:
-        ledger.book_lost(execution_id=execution_id, call_id=call_id, model=model, request_chars=chars)
+        book = partial(ledger.book_lost, execution_id=execution_id, call_id=call_id, model=model, request_chars=chars)
+        _swept(execution_id, book)
     for execution_id in asleep:
-        wake(execution_id)
+        _swept(execution_id, partial(wake, execution_id))
     return len(dead) + len(unbooked) + len(asleep)
+
+
+def _swept(execution_id: UUID, act: Callable[[], None]) -> None:
+    """Do what one execution needs; where that cannot be done, the others are not left alone with it."""
+    try:
+        act()
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nothing can be done for anybody
+    except Exception:
+        logger.exception(
+            "An execution could not be swept", extra={"action": "sweep_failed", "execution_id": str(execution_id)}
+        )
 
 
 def _take_over(execution_id: UUID, dead_after: float) -> None:
     """Free the steps that dead workers hold. A call that was answered is not repeated: its answer is read."""
     with transaction.atomic():
         unit = lock(execution_id)
-        tokens = {row[1]: row[0] for row in database.rows(_DEAD_STEPS, (execution_id, dead_after))}
+        tokens = {row[1]: row[2] for row in database.rows(_DEAD_STEPS, (execution_id, dead_after))}
         if not tokens:
             return
         calls = {row[1]: row for row in database.rows(_CALLS_OF, (execution_id, list(tokens)))}
@@ -239,7 +266,12 @@ def _take_over(execution_id: UUID, dead_after: float) -> None:
                 continue
             call = calls.get(step.id)
             is_answered = call is not None and call[2] == "succeeded"
-            outcomes.lose(unit, step, resume_call=call[0] if call is not None and is_answered else None)
+            outcomes.lose(
+                unit,
+                step,
+                resume_call=call[0] if call is not None and is_answered else None,
+                was_alone=tokens[step.token] == ALONE,
+            )
             if call is not None and call[2] == "in_flight":
                 ledger.book_lost(execution_id=execution_id, call_id=call[0], model=call[3], request_chars=call[4])
         unit.settle_status()

@@ -27,7 +27,7 @@ def read_brief(given: str, *, stdin: IO[bytes] | None = None) -> dict[str, Any]:
     """
     if given == STDIN:
         return _parsed(_text(_read(stdin or sys.stdin.buffer, "the standard input"), "the standard input"), given)
-    path = _path(given)
+    path = _path(given) if given.strip() else None
     if path is not None:
         return _parsed(_text(_read_file(path), str(path)), given, must_be_json=path.suffix.lower() == ".json")
     if _LOOKS_LIKE_A_FILE.fullmatch(given):
@@ -75,7 +75,8 @@ def _parsed(text: str, given: str, *, must_be_json: bool = False) -> dict[str, A
     if not stripped:
         raise _wrong("the brief is empty; say what the documents shall be about")
     if problem := text_problem(stripped):
-        raise _wrong(problem)
+        # Bytes of the command line that are no UTF-8 arrive as lone surrogates.
+        raise _wrong(f"{problem}; give UTF-8 text" if "surrogate" in problem else problem)
     if not must_be_json and not stripped.startswith("{") and not _is_json(stripped):
         return {"description": stripped}
     value, problems = parse_json(stripped)

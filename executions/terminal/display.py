@@ -78,7 +78,7 @@ def make_display(stream: TextIO, *, is_quiet: bool, is_live: bool) -> Display:
 
 def _can_write_symbols(stream: TextIO) -> bool:
     try:
-        "✓…·".encode(stream.encoding or "ascii")
+        "✓…·".encode(stream.encoding or "utf-8")
     except (LookupError, UnicodeEncodeError):
         return False
     return True

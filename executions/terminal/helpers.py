@@ -67,6 +67,19 @@ class Helpers:
         elif not has_live_worker():
             self._start()
 
+    def revive(self) -> None:
+        """As :meth:`tend` while the database is away: whoever ended for want of it is started again, uncounted.
+
+        A worker that starts brings the embedded database back.
+        """
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_SECONDS
+        for child in self._children:
+            if not child.is_running:
+                child.start()
+
     def _start(self) -> None:
         environment = {} if os.environ.get("COMBINE_LOG_LEVEL") else {"COMBINE_LOG_LEVEL": "warning"}
         if settings.COMBINE_OFFLINE_MODEL:

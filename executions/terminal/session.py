@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import TextIO
 
@@ -21,7 +22,7 @@ from executions.terminal.attending import Attendant, open_gates, waiting_lines
 from executions.terminal.display import Display, make_display
 from executions.terminal.exits import ExitCode, Stop
 from executions.terminal.following import Feed, Standing
-from executions.terminal.helpers import Helpers, has_live_worker
+from executions.terminal.helpers import Helpers
 from executions.terminal.options import Options
 from executions.terminal.people import check_can_accept, find_actor
 from executions.terminal.report import print_event, print_object, print_table
@@ -55,7 +56,7 @@ class Session:
     attendant: Attendant | None = None
     standing: Standing | None = None
     give_up_at: float | None = None
-    database_lost_at: float | None = field(default=None)
+    database_lost_at: float | None = None
 
     def begin(self) -> None:
         """Start the execution, and whoever works on it.
@@ -124,6 +125,7 @@ class Session:
         if now - self.database_lost_at > DATABASE_PATIENCE_SECONDS:
             raise Stop(ExitCode.CONFIGURATION, f"The database has been away for too long: {error}")
         connection.close()
+        self.helpers.revive()
         time.sleep(1)
 
     def finish(self, code: ExitCode) -> None:
@@ -154,6 +156,13 @@ class Session:
         elif code is not ExitCode.INTERRUPTED:
             print_table(self.streams.stdout, self.execution, self.standing)
 
+    def give_up_output(self) -> None:
+        """Nobody reads the output any more: end as when interrupted, without writing there again."""
+        self.display.close()
+        # Python itself would still flush what is left, and fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.streams.stdout.fileno())
+        self._explain_interruption()
+
     def _explain_interruption(self) -> None:
         """Say that the execution goes on, and where to see it."""
         if self.execution is None:
@@ -162,8 +171,10 @@ class Session:
         is_timeout = self.give_up_at is not None and time.monotonic() > self.give_up_at
         what = f"{self.options.timeout:g} s are over" if is_timeout else "Interrupted"
         self._say(f"{what}: execution {self.execution.pk} is not cancelled and goes on.")
-        if self.helpers.pids or not has_live_worker():
-            self._say("No worker is left, so it waits for one: manage.py up (or manage.py worker).")
+        if self.helpers.pids:
+            self._say(
+                "The worker of this command stops now, so it waits for another: manage.py up, or manage.py worker."
+            )
         self._say(f"Follow it:  {base_url()}/executions/{self.execution.pk}/")
         self._say(f"By API:     GET {self._api_url()}/stream")
         self._say(f"Cancel it:  POST {self._api_url()}/cancel")
@@ -198,6 +209,9 @@ def run(options: Options, streams: Streams) -> ExitCode:
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
             session.finish(code)
+        except BrokenPipeError:
+            code = ExitCode.INTERRUPTED
+            session.give_up_output()
         except Stop as stop:
             session.finish(stop.code)
             raise
@@ -238,12 +252,12 @@ def _signals() -> Iterator[None]:
 
 @contextmanager
 def _calm_logs(*, is_verbose: bool) -> Iterator[None]:
-    """Keep the services' log lines out of the progress, which tells the same."""
+    """Keep log lines out of the progress, which tells the same; errors are shown."""
     if is_verbose:
         yield
         return
     before = logging.root.manager.disable
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)
     try:
         yield
     finally:

@@ -93,6 +93,11 @@ class PretendWorker:
         execution_id = execution if isinstance(execution, UUID) else execution.pk
         return work.claim(execution_id=execution_id, worker_id=self.id, limit=limit)
 
+    def begin(self, claim: Claim) -> None:
+        """Wait for one's turn, and say so where the step must run alone."""
+        if claim.runs_alone:
+            work.note_alone(claim)
+
     def book(self, claim: Claim, reply: Reply) -> None:
         """Put a call's end into the ledger."""
         if isinstance(reply, LLMError):
@@ -113,6 +118,7 @@ class PretendWorker:
 
     def finish(self, claim: Claim, reply: Reply, limit: int = 100) -> list[Claim] | None:
         """Bring a claimed step to its end. A stored answer is read, and ``reply`` not used."""
+        self.begin(claim)
         stored = claim.stored_answer
         if stored is not None:
             reply = Answer(text=stored.text, stop_reason=stored.stop_reason)

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from documents.models import Document
 from executions import ledger, wakeups
@@ -30,6 +31,7 @@ from executions.tests.pretend_worker import (
     valid,
 )
 from executions.wakeups import ADVANCE_TASK, QUEUE
+from workflows.models import WorkflowRevision
 
 pytestmark = pytest.mark.usefixtures("promises_kept")
 
@@ -165,12 +167,26 @@ def test_a_step_that_lost_three_workers_is_blamed_the_last_time_alone() -> None:
         worker = PretendWorker()
         (claim,) = worker.claim(execution)
         alone.append(claim.runs_alone)
+        worker.begin(claim)
         worker.die()
         sweep()
     assert alone == [False, False, True]
     execution.refresh_from_db()
     assert (execution.status, execution.error_code) == ("failed", "STEP_CRASHED")
     retry_execution(actor=person("olga"), execution_id=execution.pk)
+    drive(execution)
+    assert status(execution) == "completed"
+
+
+def test_a_suspect_that_waits_for_its_turn_is_not_blamed_for_the_death_of_its_worker() -> None:
+    execution = start(single())
+    for _ in range(5):
+        worker = PretendWorker()
+        worker.claim(execution)
+        worker.die()
+        sweep()
+    assert Step.objects.get().crashes == 2
+    assert status(execution) == "running"
     drive(execution)
     assert status(execution) == "completed"
 
@@ -186,6 +202,32 @@ def test_all_steps_of_a_dead_worker_are_freed_and_no_others() -> None:
     running = Attempt.objects.filter(execution=execution, status="running")
     assert {attempt.worker_id for attempt in running} == {living.id}
     assert status(execution) == "running"
+
+
+def test_a_run_that_cannot_be_swept_does_not_keep_the_others_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    broken, sound, dead = start(single(), project="broken"), start(single(), project="sound"), PretendWorker()
+    dead.claim(broken)
+    dead.claim(sound)
+    dead.die()
+    nonsense = WorkflowRevision.objects.create(
+        workflow_id="nonsense",
+        digest="0" * 64,
+        revision="",
+        name="",
+        format="flat",
+        step_count=0,
+        definition={},
+        loaded_at=timezone.now(),
+    )
+    Execution.objects.filter(pk=broken.pk).update(revision=nonsense)
+    sweep()
+    assert "could not be swept" in caplog.text
+    assert Attempt.objects.get(execution=sound).status == "superseded"
+    assert Attempt.objects.get(execution=broken).status == "running"
+    Execution.objects.filter(pk=broken.pk).update(revision=broken.revision)
+    sweep()
+    drive(broken)
+    drive(sound)
 
 
 def test_the_worker_of_an_attempt_that_is_struck_off_the_queue_counts_as_dead() -> None:
@@ -350,8 +392,9 @@ def test_the_job_of_a_dead_worker_is_sent_again_although_another_worker_is_at_wo
     assert "todo" in jobs(execution), "the right branch must not wait until the left one has ended"
     assert left.path == "left"
     drive(execution)
-    living.finish(left, valid(left))
+    living.finish(left, valid(left), limit=0)
     drive(execution)
+    assert status(execution) == "completed"
 
 
 def test_jobs_are_known_by_their_name_for_ever() -> None:
@@ -390,7 +433,7 @@ def test_steps_that_a_living_worker_holds_without_knowing_it_are_given_back() ->
     assert LLMCall.objects.get(pk=right.call_id).status == "cancelled"
     assert Step.objects.get(path="right").crashes == 0
     drive(execution)
-    worker.finish(left, valid(left))
+    worker.finish(left, valid(left), limit=0)
     drive(execution)
     assert status(execution) == "completed"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from workflows.models import WorkflowRevision
-
 from executions.engine.layout import Layout
+from workflows.models import WorkflowRevision
 
 
 @lru_cache(maxsize=256)

@@ -35,19 +35,19 @@ from workflows.definition import Definition, IterationStep, ProductionStep
 DEFAULT_MODEL = "sonnet"
 DEFAULT_TIMEOUT_SECONDS = 600.0
 
-_DOCUMENTS = """
-SELECT DISTINCT ON (document_type, scope_id) document_type, scope_type, scope_id, version, content
-  FROM documents_document
- WHERE execution_id = %s AND document_type = ANY(%s) AND scope_id = ANY(%s) AND status IN ('final', 'accepted')
- ORDER BY document_type, scope_id, version DESC
+_INPUTS = """
+SELECT brief,
+       (SELECT json_agg(d) FROM (
+            SELECT DISTINCT ON (document_type, scope_id) document_type, scope_type, scope_id, version, content
+              FROM documents_document
+             WHERE execution_id = e.id AND document_type = ANY(%s) AND scope_id = ANY(%s)
+               AND status IN ('final', 'accepted')
+             ORDER BY document_type, scope_id, version DESC) d),
+       (SELECT json_agg(g) FROM (
+            SELECT path, questions, answers FROM executions_gate
+             WHERE execution_id = e.id AND kind = 'clarification' AND status = 'decided' ORDER BY opened_at, id) g)
+  FROM executions_execution e WHERE id = %s
 """
-
-_ANSWERS = """
-SELECT path, questions, answers FROM executions_gate
- WHERE execution_id = %s AND kind = 'clarification' AND status = 'decided' ORDER BY opened_at, id
-"""
-
-_BRIEF = "SELECT brief FROM executions_execution WHERE id = %s"
 
 _DOCUMENT = "SELECT content, version FROM documents_document WHERE id = %s"
 
@@ -68,18 +68,17 @@ class Gathered:
 
 
 def gather(unit: Unit, steps: Sequence[StepRow]) -> Gathered:
-    """Load what ``steps`` need, in one round trip."""
+    """Load what ``steps`` need, in one statement."""
     wanted = {need for step in steps for need in _wanted(unit, step)}
     types, scopes = sorted({name for name, _ in wanted}), sorted({scope for _, scope in wanted})
-    execution_id = unit.execution.id
-    documents, answers, brief = database.query_together(
-        (_DOCUMENTS, (execution_id, types, scopes)), (_ANSWERS, (execution_id,)), (_BRIEF, (execution_id,))
-    )
+    ((brief, documents, answers),) = database.rows(_INPUTS, (types, scopes, unit.execution.id))
     definition = unit.layout.definition
     return Gathered(
-        documents={(row[0], row[2]): _input_document(definition, row) for row in documents},
-        answers=tuple(_answered(answers)),
-        brief=brief[0][0],
+        documents={
+            (row["document_type"], row["scope_id"]): _input_document(definition, row) for row in documents or ()
+        },
+        answers=tuple(_answered(answers or ())),
+        brief=brief,
     )
 
 
@@ -207,29 +206,29 @@ def items_of(content: Any, iteration: IterationStep, definition: Definition) -> 
     return found
 
 
-def _input_document(definition: Definition, row: tuple[Any, ...]) -> InputDocument:
-    doc_type, scope_type, scope, version, content = row
-    declared = definition.document_types.get(doc_type)
+def _input_document(definition: Definition, row: JSON) -> InputDocument:
+    declared = definition.document_types.get(row["document_type"])
     return InputDocument(
-        doc_type=doc_type,
-        name=declared.name if declared else doc_type,
-        scope_type=scope_type,
-        scope_id=scope,
-        version=version,
-        content=content,
+        doc_type=row["document_type"],
+        name=declared.name if declared else row["document_type"],
+        scope_type=row["scope_type"],
+        scope_id=row["scope_id"],
+        version=row["version"],
+        content=row["content"],
     )
 
 
-def _answered(rows: Iterable[tuple[Any, ...]]) -> Iterable[AnsweredQuestion]:
-    for path, questions, answers in rows:
-        for question in questions:
-            if question["id"] in (answers or {}):
-                yield AnsweredQuestion(
-                    question_id=question["id"],
-                    text=question["text"],
-                    answer=answers[question["id"]],
-                    step_path=path,
-                )
+def _answered(gates: Iterable[JSON]) -> Iterable[AnsweredQuestion]:
+    for gate in gates:
+        answers = gate["answers"] or {}
+        for question in gate["questions"]:
+            # A question that was skipped is told as such, or the model would ask it again.
+            yield AnsweredQuestion(
+                question_id=question["id"],
+                text=question["text"],
+                answer=answers.get(question["id"]),
+                step_path=gate["path"],
+            )
 
 
 def _feedback(carry: JSON) -> Feedback | None:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from documents.models import DocumentStatus
 from documents.services import NewDocument, create_version
 from executions.engine.backoff import PROVIDER_RETRY_LIMIT, provider_backoff
@@ -19,7 +17,6 @@ from executions.engine.state import AttemptStatus, ErrorCode, RetryReason, StepS
 from executions.llm.errors import RateLimited
 from executions.llm.values import Finding
 from executions.models import EventType
-from executions.transitions import statements
 from executions.transitions.gates import open_acceptance, open_clarification
 from executions.transitions.rows import JSON, StepRow
 from executions.transitions.unit import Unit
@@ -158,16 +155,17 @@ def _record_provider_failure(unit: Unit, step: StepRow, claim: Claim, outcome: P
         unit.event(EventType.STEP_RETRYING, data, step)
 
 
-def lose(unit: Unit, step: StepRow, *, resume_call: UUID | None) -> None:
+def lose(unit: Unit, step: StepRow, *, resume_call: UUID | None, was_alone: bool) -> None:
     """Take a step from an attempt whose worker died.
 
     A crash never fails a step by itself, but a step that has lost its worker :data:`MAX_CRASHES` times, the
-    last time alone, is what kills it.
+    last time alone, is what kills it. One that was still waiting to run alone died of another.
     """
     assert step.token is not None
     _finish(unit, step.token, AttemptStatus.SUPERSEDED, "worker_lost")
     step.token = None
-    step.crashes += 1
+    if was_alone or step.crashes < MAX_CRASHES - 1:
+        step.crashes += 1
     unit.touch(step)
     if resume_call is not None:
         step.carry = {**step.carry, "resume_call": str(resume_call)}
@@ -200,4 +198,6 @@ def _finish(
     detail: str = "",
     findings: Sequence[JSON] = (),
 ) -> None:
-    unit.write(statements.FINISH_ATTEMPT, (status.value, outcome, detail, Jsonb(list(findings)), unit.now, token))
+    unit.finish_attempt(
+        {"id": token, "status": status.value, "outcome": outcome, "detail": detail, "findings": list(findings)}
+    )

@@ -18,11 +18,11 @@ _STEP = (
     " completed_at, error_code, error_detail"
 )
 
+# A statement of its own, after the lock: it sees what was committed before the lock was given.
 UNFINISHED_STEPS = f"""
-SELECT id, {_STEP} FROM executions_step WHERE execution_id = %s AND status <> 'completed'
+SELECT clock_timestamp(), id, {_STEP} FROM executions_step WHERE execution_id = %s AND status <> 'completed'
+UNION ALL SELECT clock_timestamp(), {", ".join(["NULL"] * 24)}
 """  # noqa: S608 - static text
-
-CLOCK = "SELECT clock_timestamp()"
 
 # The ids come back in the order of the paths, which are unique in an execution.
 INSERT_STEPS = f"""
@@ -35,14 +35,15 @@ SELECT %s, {_STEP} FROM json_to_recordset(%s) AS n (path text, step_id text, is_
 RETURNING id, path
 """  # noqa: S608 - static text
 
-# Apart from the rest, and before it: one step may not have two running attempts, not even within a statement.
-FINISH_ATTEMPT = """
-UPDATE executions_attempt SET status = %s, outcome = %s, detail = %s, findings = %s, finished_at = %s
- WHERE id = %s AND status = 'running'
-"""
-
+# New attempts are made after old ones are finished (hence the count): a step has one running attempt at most.
 WRITE = """
-WITH steps AS (
+WITH finished AS (
+    UPDATE executions_attempt a
+       SET status = n.status, outcome = n.outcome, detail = n.detail, findings = n.findings, finished_at = %(now)s
+      FROM json_to_recordset(%(finished)s) AS n (id uuid, status text, outcome text, detail text, findings jsonb)
+     WHERE a.id = n.id AND a.status = 'running'
+    RETURNING a.id
+), steps AS (
     UPDATE executions_step s
        SET status = n.status, attempt = n.attempt, tries = n.tries, failures = n.failures,
            provider_failures = n.provider_failures, crashes = n.crashes, question_rounds = n.question_rounds,
@@ -59,6 +60,7 @@ WITH steps AS (
                                     outcome, detail, findings)
     SELECT id, %(execution)s, step_id, n, content_attempt, 'running', worker_id, %(now)s, '', '', '[]'
       FROM json_to_recordset(%(attempts)s) AS a (id uuid, step_id bigint, n int, content_attempt int, worker_id bigint)
+     WHERE (SELECT count(*) FROM finished) >= 0
 ), calls AS (
     INSERT INTO executions_llmcall (id, execution_id, step_id, attempt_id, status, model, request_sha256,
         request_chars, max_tokens, reserved_usd, started_at, input_tokens, output_tokens, cache_read_tokens,

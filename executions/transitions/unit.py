@@ -50,6 +50,7 @@ class Unit:
         self._events: list[JSON] = []
         self._attempts: list[JSON] = []
         self._calls: list[JSON] = []
+        self._finished: list[JSON] = []
         self._statements: list[Statement] = []
         self._is_dirty = False
 
@@ -114,6 +115,11 @@ class Unit:
         """Have a running attempt written."""
         self._attempts.append(row)
 
+    def finish_attempt(self, row: JSON) -> None:
+        """Have a running attempt ended."""
+        self._finished.append(row)
+        self._is_dirty = True
+
     def call(self, row: JSON) -> None:
         """Have a model call written that is about to be sent."""
         self._calls.append(row)
@@ -170,7 +176,7 @@ class Unit:
             *((sql, row) for sql, params in self._statements for row in params),
             (statements.WRITE, self._written()),
         )
-        self._statements, self._events, self._attempts, self._calls = [], [], [], []
+        self._statements, self._events, self._attempts, self._calls, self._finished = [], [], [], [], []
         self.reserved_delta = Decimal(0)
         self._is_dirty = False
 
@@ -183,6 +189,7 @@ class Unit:
             "execution": row.id,
             "now": self.now,
             "steps": _as_json([{"id": step.id, **step.columns()} for step in changed]),
+            "finished": _as_json(self._finished),
             "attempts": _as_json(self._attempts),
             "calls": _as_json(self._calls),
             "events": _as_json(self._events),
@@ -230,10 +237,8 @@ def lock(execution_id: UUID) -> Unit:
     """Lock and load; the caller holds the transaction and calls :meth:`Unit.flush`."""
     if not connection.in_atomic_block:
         raise RuntimeError("an execution is locked only inside a transaction")
-    execution_rows, step_rows, clock = database.query_together(
-        (statements.LOCK_EXECUTION, (execution_id,)),
-        (statements.UNFINISHED_STEPS, (execution_id,)),
-        (statements.CLOCK, ()),
+    execution_rows, step_rows = database.query_together(
+        (statements.LOCK_EXECUTION, (execution_id,)), (statements.UNFINISHED_STEPS, (execution_id,))
     )
     if not execution_rows:
         raise ExecutionNotFound(str(execution_id))
@@ -241,9 +246,11 @@ def lock(execution_id: UUID) -> Unit:
     execution = ExecutionRow(*values)
     execution.status = ExecutionStatus(execution.status)
     steps = {}
-    for values in step_rows:
-        step = StepRow(*values)
-        step.status = StepStatus(step.status)
-        steps[step.path] = step
+    for clock, *columns in step_rows:
+        now = clock
+        if columns[0] is not None:
+            step = StepRow(*columns)
+            step.status = StepStatus(step.status)
+            steps[step.path] = step
     # The clock may have been set back; a history's times never are.
-    return Unit(execution, steps, max(clock[0][0], updated_at))
+    return Unit(execution, steps, max(now, updated_at))

@@ -26,7 +26,7 @@ def remove_home(home: Path) -> None:
     embedded_postgres.stop(home)
     for directory in (place.base, place.socket_dir):
         shutil.rmtree(directory, ignore_errors=True)
-        if directory.parent.parent in ROOT_PARENTS:
+        if directory.parent.parent in ROOT_PARENTS and directory.parent.exists():
             directory.parent.rmdir()
     shutil.rmtree(home)
 

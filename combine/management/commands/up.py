@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from combine.database import ensure_database, is_embedded, stop_database
 from combine.env import BASE_DIR
 from combine.ports import browser_host, port_in_use_message, port_problem
 from combine.postgres_binaries import EmbeddedPostgresError
-from combine.preparation import load_packages, migrate_if_needed, unapplied_migration_count
+from combine.preparation import load_packages, migrate_if_needed, unapplied_migration_count, wait_for_database
 from combine.supervised import ChildSpec
 from combine.supervisor import Log, Supervisor
 
@@ -69,7 +70,7 @@ class Announcement:
         connection = http.client.HTTPConnection(host, settings.COMBINE_PORT, timeout=1)
         try:
             # Any answer will do: what is asked is whether somebody is at home.
-            connection.request("GET", "/livez", headers={"Host": f"localhost:{settings.COMBINE_PORT}"})
+            connection.request("GET", "/livez", headers={"Host": settings.ALLOWED_HOSTS[0].lstrip(".")})
             connection.getresponse()
         except (OSError, http.client.HTTPException):
             return False
@@ -86,7 +87,14 @@ class Command(BaseCommand):
         parser.add_argument("--no-migrate", action="store_true", help="do not bring the database's tables up to date")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        log = Log()
+        # Until the supervisor takes the signals over: an end in the middle of the preparation is orderly, too.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+        try:
+            self._run(Log(), is_migrating=not options["no_migrate"])
+        except KeyboardInterrupt:
+            sys.exit(128 + signal.SIGINT)
+
+    def _run(self, log: Log, *, is_migrating: bool) -> None:
         self._refuse_what_cannot_work()
         try:
             was_started = ensure_database()
@@ -95,13 +103,15 @@ class Command(BaseCommand):
         if is_embedded():
             log.write(f"PostgreSQL {'started' if was_started else 'found running'}")
         try:
-            token = self._prepare(log, is_migrating=not options["no_migrate"])
+            token = self._prepare(log, is_migrating=is_migrating)
             connections.close_all()
             self._supervise(log, token)
         finally:
             connections.close_all()
             if was_started:
                 log.write("PostgreSQL stopped" if stop_database() else "PostgreSQL stays: another process uses it")
+            elif is_embedded():
+                log.write("PostgreSQL stays: it ran before this")
 
     def _refuse_what_cannot_work(self) -> None:
         host, port = settings.COMBINE_HOST, settings.COMBINE_PORT
@@ -112,10 +122,12 @@ class Command(BaseCommand):
             raise CommandError(port_in_use_message(host, port, problem))
 
     def _prepare(self, log: Log, *, is_migrating: bool) -> str | None:
+        wait_for_database(log.write)
         if is_migrating:
             migrate_if_needed(log.write)
         elif count := unapplied_migration_count():
-            log.write(f"{count} migrations are not applied: run manage.py migrate")
+            log.write(f"{count} migrations are not applied: run manage.py migrate. Until then no packages are loaded")
+            return None
         load_packages(log.write)
         return demo.ensure_demo(log.write) if settings.COMBINE_DEMO else None
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Any
 
+import uvloop
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         self.stdout.write("worker: ready to work")
         self.stdout.flush()
         try:
-            asyncio.run(run_worker(concurrency=options["concurrency"]))
+            uvloop.run(run_worker(concurrency=options["concurrency"]))
         except RuntimeError as error:
             self.stderr.write(f"worker: {error}")
             sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -278,7 +279,7 @@ def test_an_account_without_a_role_sees_no_execution(stranger: APIClient, anonym
 
 
 def test_money_is_a_decimal_text(olga: APIClient) -> None:
-    execution = start(single(), budget="1.10")
+    execution = start(single(), budget=Decimal("1.10"))
     Execution.objects.filter(pk=execution.pk).update(cost_usd="0.1230000000")
     body = olga.get(f"{URL}/{execution.pk}").json()
     assert (body["cost_usd"], body["budget_usd"]) == ("0.123", "1.1")

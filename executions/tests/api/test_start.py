@@ -44,13 +44,9 @@ def test_a_start_answers_201_with_the_whole_execution_and_where_it_is(olga: APIC
     assert Execution.objects.get().brief == {"goal": "moon"}
 
 
-@pytest.mark.parametrize(("given", "kept"), [(3, "3"), (0.1, "0.1"), ("0", "0"), ("1e1", None), (None, None)])
+@pytest.mark.parametrize(("given", "kept"), [(3, "3"), (0.1, "0.1"), (2e1, "20"), ("0", "0"), (None, None)])
 def test_a_budget_is_a_decimal_text_or_a_number(olga: APIClient, given: Any, kept: str | None) -> None:
-    answer = olga.post(URL, {"project_id": "apollo", "budget_usd": given})
-    if given == "1e1":
-        assert answer.status_code == 422
-    else:
-        assert answer.json()["budget_usd"] == kept
+    assert olga.post(URL, {"project_id": "apollo", "budget_usd": given}).json()["budget_usd"] == kept
 
 
 def test_a_start_without_a_brief_or_a_budget_has_none(olga: APIClient) -> None:
@@ -86,6 +82,7 @@ def test_a_revision_can_be_named_by_its_name_or_digest(olga: APIClient) -> None:
         ({"project_id": "a", "budget_usd": "Infinity"}, "/budget_usd", "WRONG_TYPE"),
         ({"project_id": "a", "budget_usd": True}, "/budget_usd", "WRONG_TYPE"),
         ({"project_id": "a", "budget_usd": [1]}, "/budget_usd", "WRONG_TYPE"),
+        ({"project_id": "a", "budget_usd": "1e1"}, "/budget_usd", "WRONG_TYPE"),
         ({"project_id": "a", "budget_usd": "1_000"}, "/budget_usd", "WRONG_TYPE"),
         ({"project_id": "a", "revision": 1}, "/revision", "WRONG_TYPE"),
         ({"project_id": "a", "status": "completed"}, "/status", "UNKNOWN_FIELD"),
