@@ -6,13 +6,14 @@ Everything joins Django's transaction, since it is the same connection. The stat
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
 from django.db import connection
-from psycopg.types.json import JsonbLoader
+from psycopg.types.json import Json, JsonbLoader
 
 Params = Sequence[Any] | Mapping[str, Any]
 
@@ -94,3 +95,12 @@ def query_together(*queries: tuple[str, Params]) -> list[list[tuple[Any, ...]]]:
             for cursor, (sql, params) in zip(cursors, queries, strict=True):
                 cursor.execute(sql, params, prepare=True)
         return [cursor.all_rows() for cursor in cursors]
+
+
+def json_rows(values: Sequence[Mapping[str, Any]]) -> Json | None:
+    """Return rows as one parameter for ``json_to_recordset``; NULL where there are none."""
+    return Json(values, dumps=_dumps) if values else None
+
+
+def _dumps(values: Any) -> str:
+    return json.dumps(values, default=str, ensure_ascii=False)

@@ -6,11 +6,9 @@ A call and its execution's total are settled in one statement, so their sums nev
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
-
-from psycopg.types.json import Jsonb
 
 from documents import database
 from executions.engine.state import CallStatus
@@ -20,33 +18,40 @@ from executions.llm.values import JSON, OFFLINE_MESSAGE_ID_PREFIX, CallProgress,
 
 _PLACES = Decimal("0.0000000001")
 
-# One statement settles a call and its execution together, so that their sums never differ. A call that was
-# booked as lost may still be booked with its real figures, when its worker was only slow. The execution is
-# locked first, as everywhere, so that this cannot deadlock with a transition.
-_SETTLE_CALL = """
-WITH execution AS (
-    SELECT id FROM executions_execution WHERE id = %(execution)s FOR UPDATE
+# One statement settles calls and their executions together, so that their sums never differ. A call that was
+# booked as lost may still be booked with its real figures, when its worker was only slow. The executions are
+# locked first, in order, as everywhere, so that this cannot deadlock with a transition.
+_SETTLE = """
+WITH new AS (
+    SELECT * FROM json_to_recordset(%s) AS n (id uuid, execution_id uuid, status text, input int, output int,
+        cache_read int, write_5m int, write_1h int, thinking int, usage jsonb, is_estimated bool, cost numeric,
+        unit_prices jsonb, price_version text, latency int, ttft int, stop_reason text, message_id text,
+        request_id text, error_class text, response_text text, is_offline bool)
+), execution AS (
+    SELECT id FROM executions_execution WHERE id IN (SELECT execution_id FROM new) ORDER BY id FOR UPDATE
 ), old AS (
-    SELECT c.id, c.cost_usd, c.reserved_usd FROM executions_llmcall c JOIN execution ON execution.id = c.execution_id
-     WHERE c.id = %(id)s AND (c.status = 'in_flight' OR (c.status = 'lost' AND %(status)s <> 'lost'))
+    SELECT c.id, c.cost_usd, c.reserved_usd
+      FROM executions_llmcall c JOIN new ON new.id = c.id JOIN execution ON execution.id = c.execution_id
+     WHERE c.status = 'in_flight' OR (c.status = 'lost' AND new.status <> 'lost')
        FOR UPDATE OF c
 ), call AS (
     UPDATE executions_llmcall c
-       SET status = %(status)s, input_tokens = %(input)s, output_tokens = %(output)s,
-           cache_read_tokens = %(cache_read)s, cache_write_5m_tokens = %(write_5m)s,
-           cache_write_1h_tokens = %(write_1h)s, thinking_tokens = %(thinking)s,
-           usage = %(usage)s, is_estimated = %(is_estimated)s, cost_usd = %(cost)s, unit_prices = %(unit_prices)s,
-           price_version = %(price_version)s, latency_ms = %(latency)s, time_to_first_token_ms = %(ttft)s,
-           stop_reason = %(stop_reason)s, message_id = %(message_id)s, request_id = %(request_id)s,
-           error_class = %(error_class)s, response_text = %(response_text)s, is_offline = %(is_offline)s,
+       SET status = new.status, input_tokens = new.input, output_tokens = new.output,
+           cache_read_tokens = new.cache_read, cache_write_5m_tokens = new.write_5m,
+           cache_write_1h_tokens = new.write_1h, thinking_tokens = new.thinking, usage = new.usage,
+           is_estimated = new.is_estimated, cost_usd = new.cost, unit_prices = new.unit_prices,
+           price_version = new.price_version, latency_ms = new.latency, time_to_first_token_ms = new.ttft,
+           stop_reason = new.stop_reason, message_id = new.message_id, request_id = new.request_id,
+           error_class = new.error_class, response_text = new.response_text, is_offline = new.is_offline,
            reserved_usd = 0, finished_at = clock_timestamp()
-      FROM old WHERE c.id = old.id
+      FROM old JOIN new ON new.id = old.id WHERE c.id = old.id
     RETURNING c.execution_id, COALESCE(c.cost_usd, 0) - COALESCE(old.cost_usd, 0) AS cost,
               COALESCE(old.reserved_usd, 0) AS released
 )
 UPDATE executions_execution e
-   SET cost_usd = e.cost_usd + call.cost, reserved_usd = e.reserved_usd - call.released
-  FROM call WHERE e.id = call.execution_id
+   SET cost_usd = e.cost_usd + total.cost, reserved_usd = e.reserved_usd - total.released
+  FROM (SELECT execution_id, SUM(cost) AS cost, SUM(released) AS released FROM call GROUP BY execution_id) total
+ WHERE e.id = total.execution_id
 """
 
 
@@ -62,9 +67,13 @@ def decode_text(stored: str) -> str:
     return text
 
 
-def book_response(*, execution_id: UUID, call_id: UUID, response: ModelResponse) -> None:
-    """Book a finished call with its whole answer, before anybody looks at the answer."""
-    _settle(
+def book_responses(answered: Sequence[tuple[UUID, UUID, ModelResponse]]) -> None:
+    """Book finished calls (execution, call, response) with their whole answers, before anybody looks at them."""
+    database.execute(_SETTLE, (database.json_rows([_answer_row(*each) for each in answered]),))
+
+
+def _answer_row(execution_id: UUID, call_id: UUID, response: ModelResponse) -> JSON:
+    return _row(
         execution_id,
         call_id,
         status=CallStatus.SUCCEEDED,
@@ -137,7 +146,7 @@ def _settle_broken(
     usage: JSON = {}
     if progress.was_sent and (progress.usage or status is not CallStatus.FAILED):
         usage = pricing.estimate_usage(request_chars, progress.text_chars, progress.usage or None)
-    _settle(
+    row = _row(
         execution_id,
         call_id,
         status=status,
@@ -151,9 +160,10 @@ def _settle_broken(
         error_class=error_class,
         is_offline=(progress.message_id or "").startswith(OFFLINE_MESSAGE_ID_PREFIX),
     )
+    database.execute(_SETTLE, (database.json_rows([row]),))
 
 
-def _settle(
+def _row(
     execution_id: UUID,
     call_id: UUID,
     *,
@@ -169,7 +179,7 @@ def _settle(
     error_class: str = "",
     response_text: str = "",
     is_offline: bool = False,
-) -> None:
+) -> JSON:
     counts = pricing.usage_counts(usage)
     # A call that was answered by an error before any token costs nothing: that is known, not unknown.
     price = (
@@ -177,9 +187,9 @@ def _settle(
         if usage
         else pricing.CallPrice(cost=Decimal(0), unit_prices={}, price_version="")
     )
-    params: dict[str, Any] = {
-        "execution": execution_id,
+    return {
         "id": call_id,
+        "execution_id": execution_id,
         "status": status.value,
         "input": counts.input,
         "output": counts.output,
@@ -187,10 +197,10 @@ def _settle(
         "write_5m": counts.cache_write_5m,
         "write_1h": counts.cache_write_1h,
         "thinking": counts.thinking,
-        "usage": Jsonb(usage),
+        "usage": usage,
         "is_estimated": is_estimated,
         "cost": None if price.cost is None else price.cost.quantize(_PLACES),
-        "unit_prices": Jsonb(price.unit_prices),
+        "unit_prices": price.unit_prices,
         "price_version": price.price_version,
         "latency": latency,
         "ttft": ttft,
@@ -201,4 +211,3 @@ def _settle(
         "response_text": response_text,
         "is_offline": is_offline,
     }
-    database.execute(_SETTLE_CALL, params)

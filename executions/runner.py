@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -20,13 +20,14 @@ from django.db import Error as DatabaseFault
 from django.db import InterfaceError, OperationalError, connection
 
 from executions import faultpoints
+from executions.batching import Batcher
 from executions.engine.state import ErrorCode
 from executions.faultpoints import reach
 from executions.llm.catalogue import larger_max_tokens
 from executions.llm.client import ModelClient
 from executions.llm.errors import LLMError, TransientError
 from executions.llm.parsing import DocumentOutput, InvalidOutput, QuestionSet, parse_output
-from executions.llm.values import CallProgress
+from executions.llm.values import CallProgress, ModelResponse
 from executions.services import work
 from executions.slots import Isolation, Slots
 from executions.values import Asked, Claim, CutShort, Failed, Invalid, Outcome, Produced, ProviderFailed
@@ -40,6 +41,8 @@ DATABASE_THREADS = 4
 WATCH_SECONDS = 0.3
 # Steps claimed in one transaction; the rest of a wide fan-out follows in the next one.
 CLAIM_CHUNK = 16
+# Requests that share a transaction where several wait.
+BATCH_WIDTH = 16
 # An answer longer than this is read in a thread, so that the event loop (and its heartbeat) goes on.
 LONG_ANSWER = 50_000
 # A claim is known within milliseconds of its commit, or never.
@@ -62,6 +65,12 @@ class Runner:
         self.is_stopping = False
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
+        self._transactions: Batcher[work.Request, list[Claim] | None] = Batcher(
+            self._transact, width=BATCH_WIDTH, parallel=DATABASE_THREADS - 1
+        )
+        self._bookings: Batcher[tuple[Claim, ModelResponse], None] = Batcher(
+            self._book, width=BATCH_WIDTH, parallel=DATABASE_THREADS - 1
+        )
         self._calls: dict[UUID, asyncio.Task[Any]] = {}
         self._held: set[UUID] = set()
 
@@ -89,9 +98,9 @@ class Runner:
             taken = await self.slots.take(CLAIM_CHUNK)
             claims: list[Claim] = []
             try:
-                claims = await self.database(
-                    partial(work.claim, execution_id=execution_id, worker_id=self.worker_id, limit=taken)
-                )
+                request = work.ClaimRequest(execution_id=execution_id, limit=taken)
+                found = await to_the_end(self._transactions.submit(request))
+                claims = found or []
                 self._held.update(claim.token for claim in claims)
             finally:
                 self.slots.give_back(taken - len(claims))
@@ -130,7 +139,7 @@ class Runner:
         except Superseded:
             return [], False
         except asyncio.CancelledError:
-            await self.to_the_end(partial(work.release, claim))
+            await to_the_end(self.begin(partial(work.release, claim)))
             raise
         except Exception as error:  # a step that cannot be recorded: this worker must end, so that another takes it
             logger.exception("A step could not be recorded", extra=_facts(claim, "record_failed"))
@@ -144,9 +153,8 @@ class Runner:
         limit = 0 if self.is_stopping else 1 + extra_slots
         following: list[Claim] | None = None
         try:
-            following = await self.to_the_end(
-                partial(work.record, claim=claim, outcome=outcome, worker_id=self.worker_id, limit=limit)
-            )
+            request = work.RecordRequest(claim=claim, outcome=outcome, limit=limit)
+            following = await to_the_end(self._transactions.submit(request))
             self._held.update(other.token for other in following or ())
         finally:
             self.slots.give_back(extra_slots - max(len(following or ()) - 1, 0))
@@ -191,14 +199,14 @@ class Runner:
         try:
             response = await self.client.complete(claim.request, observed=progress, on_text=on_text)
         except asyncio.CancelledError:
-            await self.to_the_end(partial(work.book_cancelled, claim, progress))
+            await to_the_end(self.begin(partial(work.book_cancelled, claim, progress)))
             if claim.token not in self._calls:  # the watch broke it off, not the worker's end
                 task.uncancel()
                 raise Superseded from None
             raise
         finally:
             self._calls.pop(claim.token, None)
-        await self.to_the_end(partial(work.book_response, claim, response))
+        await to_the_end(self._bookings.submit((claim, response)))
         reach("answer_booked")
         return await self._read(
             claim, response.text, response.stop_reason, model=response.model, is_offline=response.is_offline
@@ -238,14 +246,16 @@ class Runner:
                 await asyncio.sleep(wait)
         return await self.in_thread(partial(_with_connection, function))
 
-    async def to_the_end(self, function: Callable[[], T]) -> T:
-        """As :meth:`database`; a task that is cancelled meanwhile ends only when what was begun is done."""
-        transaction = asyncio.ensure_future(self.database(function))
-        try:
-            return await asyncio.shield(transaction)
-        except asyncio.CancelledError:
-            await asyncio.wait((transaction,))
-            raise
+    def begin(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """As :meth:`database`, begun at once: it is done even if nobody waits for it any more."""
+        return asyncio.ensure_future(self.database(function))
+
+    async def _transact(self, requests: Sequence[work.Request]) -> list[list[Claim] | Exception | None]:
+        return await self.database(partial(work.transact_each, requests, worker_id=self.worker_id))
+
+    async def _book(self, answered: Sequence[tuple[Claim, ModelResponse]]) -> list[None]:
+        await self.database(partial(work.book_responses, answered))
+        return [None] * len(answered)
 
     async def give_back_unknown(self) -> int:
         """Give back the steps that this worker holds without knowing it; see the service of that name."""
@@ -265,6 +275,15 @@ class Runner:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def to_the_end(begun: asyncio.Future[T]) -> T:
+    """Wait for what was begun; a task that is cancelled meanwhile ends only when that is done."""
+    try:
+        return await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        await asyncio.wait((begun,))
+        raise
 
 
 def _with_connection(function: Callable[[], T]) -> T:

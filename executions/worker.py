@@ -10,8 +10,8 @@ import signal
 from functools import partial
 
 from django.conf import settings
-from django.db import connections
 from django.db import Error as DatabaseFault
+from django.db import connections
 from procrastinate.contrib.django import procrastinate_app
 
 from executions.llm.client import ModelClient, preload

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 _MAX_ERRORS = 50
+_MAX_TEXT = 600
 _REST_CODES = {
     rest.NotFound: "NOT_FOUND",
     rest.MethodNotAllowed: "METHOD_NOT_ALLOWED",
@@ -187,9 +188,15 @@ def field_errors(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
 
 
 def _invalid(status: int, code: str, errors: list[dict[str, str]]) -> Problem:
-    shown = "; ".join(f"{error['path'] or '/'}: {error['detail']}" for error in errors[:3])
+    listed = [{key: _clipped(text) for key, text in error.items()} for error in errors[:_MAX_ERRORS]]
+    shown = "; ".join(f"{error['path'] or '/'}: {error['detail']}" for error in listed[:3])
     more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
-    return Problem(status=status, code=code, detail=shown + more, errors=errors[:_MAX_ERRORS])
+    return Problem(status=status, code=code, detail=shown + more, errors=listed)
+
+
+def _clipped(text: str) -> str:
+    """Return a text short enough to be repeated: paths and details name keys that the client has chosen."""
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
 
 
 def _log(exc: Exception, problem: Problem, context: Mapping[str, Any]) -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 
 from documents import database
+from documents.services import create_versions
 from executions import ledger, wakeups
 from executions.faultpoints import reach
 from executions.llm.errors import LLMError
 from executions.llm.values import CallProgress, ModelResponse
 from executions.transitions import outcomes
 from executions.transitions.claims import claim_ready
-from executions.transitions.iteration import carry_out_structure
-from executions.transitions.unit import lock
-from executions.values import Claim, Outcome
+from executions.transitions.rows import StepRow
+from executions.transitions.unit import Unit, flush_all, lock, lock_all
+from executions.values import Claim, Outcome, Produced
 
 logger = logging.getLogger(__name__)
 
@@ -89,16 +92,123 @@ SELECT a.execution_id, a.id FROM executions_attempt a
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """Claim up to ``limit`` steps of an execution that may start now."""
+
+    execution_id: UUID
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRequest:
+    """Record what a claimed step brought, and claim up to ``limit`` steps that may start then.
+
+    With ``limit`` 0 a wake-up is left for another worker.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    limit: int
+
+    @property
+    def execution_id(self) -> UUID:
+        return self.claim.execution_id
+
+
+Request = ClaimRequest | RecordRequest
+
+
+def transact(requests: Sequence[Request], *, worker_id: int | None) -> list[list[Claim] | None]:
+    """Carry out several requests, each whole or not at all, in one transaction; return what each has claimed.
+
+    ``None`` says of a record that the step is no longer the attempt's: its result is dropped, its cost is kept.
+    """
+    with transaction.atomic():
+        units = lock_all({request.execution_id for request in requests})
+        dropped = _record_all(units, requests)
+        if any(isinstance(request, RecordRequest) for request in requests):
+            reach("inside_transaction")
+        limits: Counter[UUID] = Counter()
+        for request in requests:
+            limits[request.execution_id] += request.limit if id(request) not in dropped else 0
+        active = [(unit, limits[execution_id]) for execution_id, unit in units.items() if not unit.is_over]
+        claims = claim_ready(active, worker_id=worker_id)
+        flush_all(list(units.values()))
+        for request in requests:
+            _leave_wakeups(units[request.execution_id], request)
+    for request in requests:
+        reach("attempt_committed" if isinstance(request, ClaimRequest) else "after_commit")
+    return [None if id(request) in dropped else _share(claims, request) for request in requests]
+
+
+def _record_all(units: Mapping[UUID, Unit], requests: Sequence[Request]) -> set[int]:
+    """Write what was brought; return which requests (by ``id``) came too late."""
+    dropped: set[int] = set()
+    current: list[tuple[Unit, StepRow, RecordRequest]] = []
+    for request in requests:
+        if isinstance(request, RecordRequest):
+            unit = units[request.execution_id]
+            step = unit.steps.get(request.claim.path)
+            if step is None or step.token != request.claim.token:
+                dropped.add(id(request))
+            else:
+                current.append((unit, step, request))
+    produced = [
+        (request, outcomes.new_document(unit, step, request.claim, request.outcome))
+        for unit, step, request in current
+        if isinstance(request.outcome, Produced)
+    ]
+    stored = create_versions([document for _, document in produced]) if produced else []
+    versions = {id(request): version for (request, _), version in zip(produced, stored, strict=True)}
+    for unit, step, request in current:
+        outcomes.record(unit, step, request.claim, request.outcome, versions.get(id(request)))
+    return dropped
+
+
+def _leave_wakeups(unit: Unit, request: Request) -> None:
+    if unit.is_over or isinstance(request, ClaimRequest):
+        return
+    if not request.limit:
+        wakeups.tx_defer(request.execution_id)
+    step = unit.steps.get(request.claim.path)
+    if step is not None and step.due_at is not None:
+        wakeups.tx_defer(request.execution_id, at=step.due_at)
+
+
+def _share(claims: Mapping[UUID, list[Claim]], request: Request) -> list[Claim]:
+    """Take the request's part of what was claimed in its execution."""
+    available = claims.get(request.execution_id, [])
+    taken = available[: request.limit]
+    del available[: request.limit]
+    return taken
+
+
+def transact_each(requests: Sequence[Request], *, worker_id: int | None) -> list[list[Claim] | Exception | None]:
+    """As :func:`transact`; where one request cannot be carried out, the others are, each by itself.
+
+    :raises OperationalError: the database is away; nothing of this was carried out.
+    """
+    try:
+        return list(transact(requests, worker_id=worker_id))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(requests) == 1:
+            return [error]
+        logger.exception("A transaction of several is taken apart", extra={"action": "batch_failed"})
+    results: list[list[Claim] | Exception | None] = []
+    for request in requests:
+        try:
+            results += transact([request], worker_id=worker_id)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked
+            results.append(error)
+    return results
+
+
 def claim(*, execution_id: UUID, worker_id: int | None, limit: int) -> list[Claim]:
     """Claim up to ``limit`` steps of an execution that may start now."""
-    with transaction.atomic():
-        unit = lock(execution_id)
-        if unit.is_over:
-            return []
-        claims = claim_ready(unit, worker_id=worker_id, limit=limit)
-        unit.flush()
-    reach("attempt_committed")
-    return claims
+    return transact([ClaimRequest(execution_id=execution_id, limit=limit)], worker_id=worker_id)[0] or []
 
 
 def note_alone(claim: Claim) -> None:
@@ -106,9 +216,14 @@ def note_alone(claim: Claim) -> None:
     database.execute(_NOTE_ALONE, (ALONE, claim.token))
 
 
+def book_responses(answered: Sequence[tuple[Claim, ModelResponse]]) -> None:
+    """Keep whole answers and their cost at once, before they are read: a crash then never repeats the call."""
+    ledger.book_responses([(claim.execution_id, claim.call_id, response) for claim, response in answered])
+
+
 def book_response(claim: Claim, response: ModelResponse) -> None:
-    """Keep a whole answer and its cost at once, before it is read: a crash then never repeats the call."""
-    ledger.book_response(execution_id=claim.execution_id, call_id=claim.call_id, response=response)
+    """As :func:`book_responses`, for one."""
+    book_responses([(claim, response)])
 
 
 def book_failure(claim: Claim, error: LLMError) -> None:
@@ -139,26 +254,7 @@ def record(*, claim: Claim, outcome: Outcome, worker_id: int | None, limit: int)
 
     Returns ``None`` where the step is no longer the attempt's: its result is dropped, its cost is kept.
     """
-    with transaction.atomic():
-        unit = lock(claim.execution_id)
-        step = unit.steps.get(claim.path)
-        if step is None or step.token != claim.token:
-            return None
-        outcomes.record(unit, step, claim, outcome)
-        reach("inside_transaction")
-        claims: list[Claim] = []
-        if limit:
-            claims = claim_ready(unit, worker_id=worker_id, limit=limit)
-        else:
-            carry_out_structure(unit)
-            unit.settle_status()
-            if not unit.is_over:
-                wakeups.tx_defer(claim.execution_id)
-        unit.flush()
-        if step.due_at is not None and not unit.is_over:
-            wakeups.tx_defer(claim.execution_id, at=step.due_at)
-    reach("after_commit")
-    return claims
+    return transact([RecordRequest(claim=claim, outcome=outcome, limit=limit)], worker_id=worker_id)[0]
 
 
 def release(claim: Claim) -> None:

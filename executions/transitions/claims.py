@@ -14,7 +14,7 @@ from executions.llm import pricing
 from executions.llm.prompt import build_request
 from executions.llm.values import ModelRequest
 from executions.models import EventType
-from executions.transitions.inputs import InputMissing, gather, may_ask, prompt_inputs
+from executions.transitions.inputs import Gathered, InputMissing, gather_all, may_ask, prompt_inputs
 from executions.transitions.iteration import carry_out_structure
 from executions.transitions.rows import StepRow
 from executions.transitions.unit import Unit
@@ -29,20 +29,25 @@ _RESUMABLE = (
 )
 
 
-def claim_ready(unit: Unit, *, worker_id: int | None, limit: int) -> list[Claim]:
-    """Claim up to ``limit`` steps that may start now; settle the execution's status for what is left."""
-    carry_out_structure(unit)
-    claims: list[Claim] = []
-    if not unit.is_over:
-        starts = [command for command in unit.plan() if isinstance(command, StartStep)][:limit]
-        if starts:
-            claims = _claim(unit, [unit.steps[command.path] for command in starts], worker_id)
-    unit.settle_status()
+def claim_ready(wanted: Sequence[tuple[Unit, int]], *, worker_id: int | None) -> dict[UUID, list[Claim]]:
+    """Claim, in each unit, up to so many steps that may start now; settle the status for what is left."""
+    starting = []
+    for unit, limit in wanted:
+        carry_out_structure(unit)
+        if not unit.is_over and limit:
+            starts = [command for command in unit.plan() if isinstance(command, StartStep)][:limit]
+            if starts:
+                starting.append((unit, [unit.steps[command.path] for command in starts]))
+    gathered = gather_all(starting)
+    claims = {
+        unit.execution.id: _claim(unit, steps, worker_id, gathered[unit.execution.id]) for unit, steps in starting
+    }
+    for unit, _ in wanted:
+        unit.settle_status()
     return claims
 
 
-def _claim(unit: Unit, steps: Sequence[StepRow], worker_id: int | None) -> list[Claim]:
-    gathered = gather(unit, steps)
+def _claim(unit: Unit, steps: Sequence[StepRow], worker_id: int | None, gathered: Gathered) -> list[Claim]:
     claims = []
     for step in steps:
         if unit.is_draining:

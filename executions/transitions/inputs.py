@@ -36,17 +36,17 @@ DEFAULT_MODEL = "sonnet"
 DEFAULT_TIMEOUT_SECONDS = 600.0
 
 _INPUTS = """
-SELECT brief,
+SELECT e.id, e.brief,
        (SELECT json_agg(d) FROM (
             SELECT DISTINCT ON (document_type, scope_id) document_type, scope_type, scope_id, version, content
               FROM documents_document
-             WHERE execution_id = e.id AND document_type = ANY(%s) AND scope_id = ANY(%s)
+             WHERE execution_id = e.id AND document_type = ANY(w.types) AND scope_id = ANY(w.scopes)
                AND status IN ('final', 'accepted')
              ORDER BY document_type, scope_id, version DESC) d),
        (SELECT json_agg(g) FROM (
             SELECT path, questions, answers FROM executions_gate
              WHERE execution_id = e.id AND kind = 'clarification' AND status = 'decided' ORDER BY opened_at, id) g)
-  FROM executions_execution e WHERE id = %s
+  FROM json_to_recordset(%s) AS w (id uuid, types text[], scopes text[]) JOIN executions_execution e ON e.id = w.id
 """
 
 _DOCUMENT = "SELECT content, version FROM documents_document WHERE id = %s"
@@ -67,19 +67,26 @@ class Gathered:
     brief: JSON | None
 
 
-def gather(unit: Unit, steps: Sequence[StepRow]) -> Gathered:
-    """Load what ``steps`` need, in one statement."""
-    wanted = {need for step in steps for need in _wanted(unit, step)}
-    types, scopes = sorted({name for name, _ in wanted}), sorted({scope for _, scope in wanted})
-    ((brief, documents, answers),) = database.rows(_INPUTS, (types, scopes, unit.execution.id))
-    definition = unit.layout.definition
-    return Gathered(
-        documents={
-            (row["document_type"], row["scope_id"]): _input_document(definition, row) for row in documents or ()
-        },
-        answers=tuple(_answered(answers or ())),
-        brief=brief,
-    )
+def gather_all(starting: Sequence[tuple[Unit, Sequence[StepRow]]]) -> dict[UUID, Gathered]:
+    """Load what the steps of each unit need, by execution, in one statement."""
+    asked, definitions = [], {}
+    for unit, steps in starting:
+        wanted = {need for step in steps for need in _wanted(unit, step)}
+        types, scopes = sorted({name for name, _ in wanted}), sorted({scope for _, scope in wanted})
+        asked.append({"id": unit.execution.id, "types": types, "scopes": scopes})
+        definitions[unit.execution.id] = unit.layout.definition
+    found = database.rows(_INPUTS, (database.json_rows(asked),)) if asked else []
+    return {
+        execution_id: Gathered(
+            documents={
+                (row["document_type"], row["scope_id"]): _input_document(definitions[execution_id], row)
+                for row in documents or ()
+            },
+            answers=tuple(_answered(answers or ())),
+            brief=brief,
+        )
+        for execution_id, brief, documents, answers in found
+    }
 
 
 def prompt_inputs(unit: Unit, step: StepRow, gathered: Gathered) -> PromptInputs:

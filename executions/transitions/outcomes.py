@@ -11,7 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from documents.models import DocumentStatus
-from documents.services import NewDocument, create_version
+from documents.services import NewDocument, StoredVersion
 from executions.engine.backoff import PROVIDER_RETRY_LIMIT, provider_backoff
 from executions.engine.state import AttemptStatus, ErrorCode, RetryReason, StepStatus
 from executions.llm.errors import RateLimited
@@ -25,13 +25,17 @@ from executions.values import Asked, Claim, CutShort, Failed, Invalid, Outcome, 
 MAX_CRASHES = 3
 
 
-def record(unit: Unit, step: StepRow, claim: Claim, outcome: Outcome) -> None:
-    """Write the outcome of the step's current attempt and release its token."""
+def record(unit: Unit, step: StepRow, claim: Claim, outcome: Outcome, stored: StoredVersion | None) -> None:
+    """Write the outcome of the step's current attempt and release its token.
+
+    ``stored`` is the version that :func:`new_document` was stored as, where the outcome is a document.
+    """
     step.token = None
     unit.touch(step)
     match outcome:
         case Produced():
-            _record_document(unit, step, claim, outcome)
+            assert stored is not None
+            _record_document(unit, step, claim, stored)
         case Asked():
             _finish(unit, claim.token, AttemptStatus.SUCCEEDED, "asked")
             step.question_rounds += 1
@@ -49,27 +53,28 @@ def record(unit: Unit, step: StepRow, claim: Claim, outcome: Outcome) -> None:
             _record_provider_failure(unit, step, claim, outcome)
 
 
-def _record_document(unit: Unit, step: StepRow, claim: Claim, outcome: Produced) -> None:
+def new_document(unit: Unit, step: StepRow, claim: Claim, outcome: Produced) -> NewDocument:
+    """Return the version that a produced document is to be stored as."""
+    return NewDocument(
+        project_id=unit.execution.project_id,
+        scope_type=step.scope_type,
+        scope_id=step.scope_id,
+        document_type=claim.doc_type.type_id,
+        status=DocumentStatus.FINAL if claim.doc_type.acceptance is None else DocumentStatus.IN_REVIEW,
+        title=outcome.title,
+        summary=outcome.summary,
+        content=outcome.content,
+        created_at=unit.now,
+        created_by=outcome.model,
+        created_by_step=step.path,
+        execution_id=unit.execution.id,
+        is_offline=outcome.is_offline,
+    )
+
+
+def _record_document(unit: Unit, step: StepRow, claim: Claim, stored: StoredVersion) -> None:
     _finish(unit, claim.token, AttemptStatus.SUCCEEDED, "document")
     policy = claim.doc_type.acceptance
-    execution = unit.execution
-    stored = create_version(
-        NewDocument(
-            project_id=execution.project_id,
-            scope_type=step.scope_type,
-            scope_id=step.scope_id,
-            document_type=claim.doc_type.type_id,
-            status=DocumentStatus.FINAL if policy is None else DocumentStatus.IN_REVIEW,
-            title=outcome.title,
-            summary=outcome.summary,
-            content=outcome.content,
-            created_at=unit.now,
-            created_by=outcome.model,
-            created_by_step=step.path,
-            execution_id=execution.id,
-            is_offline=outcome.is_offline,
-        )
-    )
     step.document_id, step.carry = stored.document_id, {}
     step.failures = step.provider_failures = step.crashes = 0
     data = {

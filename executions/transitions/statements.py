@@ -6,10 +6,10 @@ much it changes. (Measured: one prepared statement a row cost more than twice as
 
 from __future__ import annotations
 
-LOCK_EXECUTION = """
+LOCK_EXECUTIONS = """
 SELECT id, project_id, revision_id, workflow_id, status, budget_usd, cost_usd, reserved_usd, model_ids, started_by_id,
        last_seq, error_code, error_detail, completed_at, updated_at
-  FROM executions_execution WHERE id = %s FOR UPDATE
+  FROM executions_execution WHERE id = ANY(%s) ORDER BY id FOR UPDATE
 """
 
 _STEP = (
@@ -20,8 +20,9 @@ _STEP = (
 
 # A statement of its own, after the lock: it sees what was committed before the lock was given.
 UNFINISHED_STEPS = f"""
-SELECT clock_timestamp(), id, {_STEP} FROM executions_step WHERE execution_id = %s AND status <> 'completed'
-UNION ALL SELECT clock_timestamp(), {", ".join(["NULL"] * 24)}
+SELECT clock_timestamp(), execution_id, id, {_STEP} FROM executions_step
+ WHERE execution_id = ANY(%s) AND status <> 'completed'
+UNION ALL SELECT clock_timestamp(), {", ".join(["NULL"] * 25)}
 """  # noqa: S608 - static text
 
 # The ids come back in the order of the paths, which are unique in an execution.
@@ -39,8 +40,9 @@ RETURNING id, path
 WRITE = """
 WITH finished AS (
     UPDATE executions_attempt a
-       SET status = n.status, outcome = n.outcome, detail = n.detail, findings = n.findings, finished_at = %(now)s
-      FROM json_to_recordset(%(finished)s) AS n (id uuid, status text, outcome text, detail text, findings jsonb)
+       SET status = n.status, outcome = n.outcome, detail = n.detail, findings = n.findings, finished_at = n.at
+      FROM json_to_recordset(%(finished)s) AS n (id uuid, status text, outcome text, detail text, findings jsonb,
+           at timestamptz)
      WHERE a.id = n.id AND a.status = 'running'
     RETURNING a.id
 ), steps AS (
@@ -58,26 +60,29 @@ WITH finished AS (
 ), attempts AS (
     INSERT INTO executions_attempt (id, execution_id, step_id, n, content_attempt, status, worker_id, started_at,
                                     outcome, detail, findings)
-    SELECT id, %(execution)s, step_id, n, content_attempt, 'running', worker_id, %(now)s, '', '', '[]'
-      FROM json_to_recordset(%(attempts)s) AS a (id uuid, step_id bigint, n int, content_attempt int, worker_id bigint)
+    SELECT id, execution_id, step_id, n, content_attempt, 'running', worker_id, at, '', '', '[]'
+      FROM json_to_recordset(%(attempts)s) AS a (id uuid, execution_id uuid, step_id bigint, n int,
+           content_attempt int, worker_id bigint, at timestamptz)
      WHERE (SELECT count(*) FROM finished) >= 0
 ), calls AS (
     INSERT INTO executions_llmcall (id, execution_id, step_id, attempt_id, status, model, request_sha256,
         request_chars, max_tokens, reserved_usd, started_at, input_tokens, output_tokens, cache_read_tokens,
         cache_write_5m_tokens, cache_write_1h_tokens, thinking_tokens, usage, is_estimated, unit_prices,
         price_version, stop_reason, message_id, request_id, error_class, response_text, is_offline)
-    SELECT id, %(execution)s, step_id, attempt_id, 'in_flight', model, request_sha256, request_chars, max_tokens,
-           reserved_usd, %(now)s, 0, 0, 0, 0, 0, 0, '{}', false, '{}', '', '', '', '', '', '', false
-      FROM json_to_recordset(%(calls)s) AS c (id uuid, step_id bigint, attempt_id uuid, model text,
-           request_sha256 text, request_chars int, max_tokens int, reserved_usd numeric)
+    SELECT id, execution_id, step_id, attempt_id, 'in_flight', model, request_sha256, request_chars, max_tokens,
+           reserved_usd, at, 0, 0, 0, 0, 0, 0, '{}', false, '{}', '', '', '', '', '', '', false
+      FROM json_to_recordset(%(calls)s) AS c (id uuid, execution_id uuid, step_id bigint, attempt_id uuid, model text,
+           request_sha256 text, request_chars int, max_tokens int, reserved_usd numeric, at timestamptz)
 ), events AS (
     INSERT INTO executions_event (execution_id, seq, event_type, step_id, path, timestamp, data)
-    SELECT %(execution)s, seq, event_type, step_id, path, %(now)s, data
-      FROM json_to_recordset(%(events)s) AS e (seq int, event_type text, step_id text, path text, data jsonb)
+    SELECT execution_id, seq, event_type, step_id, path, at, data
+      FROM json_to_recordset(%(events)s) AS e (execution_id uuid, seq int, event_type text, step_id text, path text,
+           at timestamptz, data jsonb)
 )
-UPDATE executions_execution
-   SET status = %(status)s, last_seq = %(last_seq)s, reserved_usd = reserved_usd + %(reserved)s,
-       error_code = %(error_code)s, error_detail = %(error_detail)s, completed_at = %(completed_at)s,
-       updated_at = %(now)s
- WHERE id = %(execution)s
+UPDATE executions_execution x
+   SET status = n.status, last_seq = n.last_seq, reserved_usd = x.reserved_usd + n.reserved,
+       error_code = n.error_code, error_detail = n.error_detail, completed_at = n.completed_at, updated_at = n.at
+  FROM json_to_recordset(%(executions)s) AS n (id uuid, status text, last_seq int, reserved numeric, error_code text,
+       error_detail text, completed_at timestamptz, at timestamptz)
+ WHERE x.id = n.id
 """

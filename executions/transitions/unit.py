@@ -1,23 +1,21 @@
 """One transition of one execution: lock it, change it in memory, write everything at once.
 
-:func:`locked` is the only way to change an execution. Inside it the execution row is locked, its
-unfinished steps are loaded, and the changes are collected; leaving the block writes steps, attempts,
-calls, gates, events and the execution in one round trip, in Django's transaction. ``seq`` of the events
-is taken under the lock, so it has no gaps.
+A :class:`Unit` is the only way to change an execution. :func:`lock` locks the execution's row and loads its
+unfinished steps, the caller changes them through the unit, and ``flush`` writes steps, attempts, calls, gates,
+events and the execution in one round trip, all in the caller's transaction. ``seq`` of the events is taken under
+the lock, so it has no gaps. Several executions may be changed in one transaction (:func:`lock_all`,
+:func:`flush_all`): what is sent to the server is the same few statements.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from psycopg.types.json import Json
+from django.db import connection
 
 from documents import database
 from executions.engine.layout import Layout
@@ -103,6 +101,8 @@ class Unit:
         self._is_dirty = True
         self._events.append(
             {
+                "execution_id": self.execution.id,
+                "at": self.now,
                 "seq": self.execution.last_seq,
                 "event_type": event_type.value,
                 "step_id": step.step_id if step else "",
@@ -113,16 +113,16 @@ class Unit:
 
     def attempt(self, row: JSON) -> None:
         """Have a running attempt written."""
-        self._attempts.append(row)
+        self._attempts.append({"execution_id": self.execution.id, "at": self.now, **row})
 
     def finish_attempt(self, row: JSON) -> None:
         """Have a running attempt ended."""
-        self._finished.append(row)
+        self._finished.append({"at": self.now, **row})
         self._is_dirty = True
 
     def call(self, row: JSON) -> None:
         """Have a model call written that is about to be sent."""
-        self._calls.append(row)
+        self._calls.append({"execution_id": self.execution.id, "at": self.now, **row})
 
     def write(self, sql: str, *params: tuple[Any, ...]) -> None:
         """Run ``sql`` once per tuple of parameters when the unit is written, before all else."""
@@ -169,30 +169,18 @@ class Unit:
         return [step for step in self.steps.values() if step.status is not StepStatus.COMPLETED]
 
     def flush(self) -> None:
-        """Write everything that was collected, in one round trip; nothing is sent where nothing changed."""
-        if not (self._is_dirty or self._statements or self.reserved_delta):
-            return
-        database.query_together(
-            *((sql, row) for sql, params in self._statements for row in params),
-            (statements.WRITE, self._written()),
-        )
-        self._statements, self._events, self._attempts, self._calls, self._finished = [], [], [], [], []
-        self.reserved_delta = Decimal(0)
-        self._is_dirty = False
+        """Write everything that was collected; nothing is sent where nothing changed."""
+        flush_all([self])
 
-    def _written(self) -> JSON:
+    def _take_written(self) -> dict[str, list[JSON]]:
+        """Return the rows to write, by table, and forget them."""
         row = self.execution
         changed = [step for step in self.steps.values() if step.is_dirty]
         for step in changed:
             step.is_dirty = False
-        return {
-            "execution": row.id,
-            "now": self.now,
-            "steps": _as_json([{"id": step.id, **step.columns()} for step in changed]),
-            "finished": _as_json(self._finished),
-            "attempts": _as_json(self._attempts),
-            "calls": _as_json(self._calls),
-            "events": _as_json(self._events),
+        execution = {
+            "id": row.id,
+            "at": self.now,
             "status": row.status.value,
             "last_seq": row.last_seq,
             "reserved": self.reserved_delta,
@@ -200,57 +188,77 @@ class Unit:
             "error_detail": row.error_detail,
             "completed_at": row.completed_at,
         }
+        written = {
+            "finished": self._finished,
+            "steps": [{"id": step.id, **step.columns()} for step in changed],
+            "attempts": self._attempts,
+            "calls": self._calls,
+            "events": self._events,
+            "executions": [execution],
+        }
+        self._statements, self._events, self._attempts, self._calls, self._finished = [], [], [], [], []
+        self.reserved_delta = Decimal(0)
+        self._is_dirty = False
+        return written
 
     def insert_steps(self, steps: list[StepRow]) -> None:
         """Insert new rows at once (their ids are needed before the unit is written)."""
         rows = [{**step.place(), **step.columns()} for step in steps]
-        ids = {
-            path: row_id for row_id, path in database.rows(statements.INSERT_STEPS, (self.execution.id, _as_json(rows)))
-        }
+        inserted = database.rows(statements.INSERT_STEPS, (self.execution.id, database.json_rows(rows)))
+        ids = {path: row_id for row_id, path in inserted}
         for step in steps:
             step.id, step.is_dirty = ids[step.path], False
             self.steps[step.path] = step
         self._is_dirty = True
 
 
-def _as_json(rows: list[JSON]) -> Json | None:
-    return Json(rows, dumps=_dumps) if rows else None
-
-
-def _dumps(rows: Any) -> str:
-    return json.dumps(rows, default=str, ensure_ascii=False)
-
-
-@contextmanager
-def locked(execution_id: UUID) -> Iterator[Unit]:
-    """Lock an execution in a transaction of its own (or the caller's) and write its changes at the end.
-
-    :raises ExecutionNotFound: there is none of that id.
-    """
-    with transaction.atomic():
-        unit = lock(execution_id)
-        yield unit
-        unit.flush()
+def flush_all(units: Sequence[Unit]) -> None:
+    """Write what several units have collected, in one round trip."""
+    changed = [unit for unit in units if unit._is_dirty or unit._statements or unit.reserved_delta]
+    if not changed:
+        return
+    first = [(sql, row) for unit in changed for sql, params in unit._statements for row in params]
+    tables: dict[str, list[JSON]] = {}
+    for unit in changed:
+        for table, rows in unit._take_written().items():
+            tables.setdefault(table, []).extend(rows)
+    params = {table: database.json_rows(rows) for table, rows in tables.items()}
+    database.query_together(*first, (statements.WRITE, params))
 
 
 def lock(execution_id: UUID) -> Unit:
-    """Lock and load; the caller holds the transaction and calls :meth:`Unit.flush`."""
+    """Lock and load; the caller holds the transaction and calls :meth:`Unit.flush`.
+
+    :raises ExecutionNotFound: there is none of that id.
+    """
+    return lock_all([execution_id])[execution_id]
+
+
+def lock_all(execution_ids: Collection[UUID]) -> dict[UUID, Unit]:
+    """Lock and load several executions, always in the order of their ids, so that nobody waits in a circle.
+
+    :raises ExecutionNotFound: there is none of one of the ids.
+    """
     if not connection.in_atomic_block:
         raise RuntimeError("an execution is locked only inside a transaction")
+    wanted = list(execution_ids)
     execution_rows, step_rows = database.query_together(
-        (statements.LOCK_EXECUTION, (execution_id,)), (statements.UNFINISHED_STEPS, (execution_id,))
+        (statements.LOCK_EXECUTIONS, (wanted,)), (statements.UNFINISHED_STEPS, (wanted,))
     )
-    if not execution_rows:
-        raise ExecutionNotFound(str(execution_id))
-    *values, updated_at = execution_rows[0]
-    execution = ExecutionRow(*values)
-    execution.status = ExecutionStatus(execution.status)
-    steps = {}
-    for clock, *columns in step_rows:
-        now = clock
-        if columns[0] is not None:
+    steps: dict[UUID, dict[str, StepRow]] = {execution_id: {} for execution_id in wanted}
+    clock: datetime = step_rows[0][0]
+    for _, execution_id, *columns in step_rows:
+        if execution_id is not None:
             step = StepRow(*columns)
             step.status = StepStatus(step.status)
-            steps[step.path] = step
-    # The clock may have been set back; a history's times never are.
-    return Unit(execution, steps, max(now, updated_at))
+            steps[execution_id][step.path] = step
+    units = {}
+    for *values, updated_at in execution_rows:
+        execution = ExecutionRow(*values)
+        execution.status = ExecutionStatus(execution.status)
+        # The clock may have been set back; a history's times never are.
+        units[execution.id] = Unit(execution, steps[execution.id], max(clock, updated_at))
+    for execution_id in wanted:
+        if execution_id not in units:
+            raise ExecutionNotFound(str(execution_id))
+    return units

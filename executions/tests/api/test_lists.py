@@ -179,7 +179,7 @@ def test_one_execution_costs_the_same_number_of_statements_however_large_it_is(
 
 
 def one_of_each(number: int) -> None:
-    """Store a project, a workflow, executions, documents and gates with decisions."""
+    """Store a project, a workflow, executions, documents and gates."""
     waits = reviewed(quorum=2)
     waits["workflow_id"] = f"test-{number}"
     execution = start(waits, project=f"project-{number}")

@@ -107,9 +107,7 @@ def test_a_second_project_of_one_id_is_409_or_404(olga: APIClient, caller: Calle
     assert caller("otto").post(URL, {"project_id": "apollo"}).status_code == 404
 
 
-def test_only_operators_make_projects(
-    vic: APIClient, ed: APIClient, stranger: APIClient, anonymous: APIClient
-) -> None:
+def test_only_operators_make_projects(vic: APIClient, ed: APIClient, stranger: APIClient, anonymous: APIClient) -> None:
     body = {"project_id": "apollo"}
     assert anonymous.post(URL, body).status_code == 401
     for client in (vic, ed, stranger):
@@ -129,7 +127,10 @@ def test_only_operators_make_projects(
         ({"project_id": "a", "members": []}, ["/members"]),
         ({"project_id": "a", "members": {"users": "ed"}}, ["/members/users"]),
         ({"project_id": "a", "members": {"users": [5]}}, ["/members/users/0"]),
-        ({"project_id": "a", "members": {"users": ["zoe"], "groups": ["pm"]}}, ["/members/users/0", "/members/groups/0"]),
+        (
+            {"project_id": "a", "members": {"users": ["zoe"], "groups": ["pm"]}},
+            ["/members/users/0", "/members/groups/0"],
+        ),
         ({"project_id": "a", "members": {"people": []}}, ["/members/people"]),
         ({"project_id": "a", "owner": "olga"}, ["/owner"]),
         ({"project_id": "a b", "members": {"users": ["zoe"]}}, ["/project_id", "/members/users/0"]),
