@@ -50,7 +50,7 @@ class Arrivals:
         self.model = model
 
     def forget(self) -> None:
-        self.model.post("/_reset")
+        self.model.forget()
 
     def times(self) -> list[float]:
         return sorted(row["started"] for row in self.model.get("/_journal")["requests"])
@@ -143,7 +143,7 @@ def bench_burst(url: str, actor: User, requests: list[Any], *, width: int = 300,
         run_executions(actor, 30, 3_000_000)
         for number in range(rounds):
             bare = asyncio.run(floor.run_calls(model.url, requests, width=width))
-            model.post("/_reset")
+            model.forget()
             seconds = run_executions(actor, width, 4_000_000 + number * width)
             stats = model.get("/_stats")
             ratios.append(seconds / bare)

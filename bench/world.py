@@ -70,7 +70,13 @@ class ModelServer:
 
     def reply(self, **keys: Any) -> None:
         """Have every request answered with the same small document."""
-        self.post("/_script", {"default": {"json": ANSWER, **keys}})
+        self.script = {"default": {"json": ANSWER, **keys}}
+        self.post("/_script", self.script)
+
+    def forget(self) -> None:
+        """Empty the journal; the answers stay what they are."""
+        self.post("/_reset")
+        self.post("/_script", self.script)
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:  # noqa: S310 - our own server

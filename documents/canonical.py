@@ -78,6 +78,16 @@ def text_problem(text: str) -> str | None:
     return None
 
 
+def storable_text(text: str, limit: int | None = None) -> str:
+    """Return ``text`` as PostgreSQL can store it: what it cannot is replaced, what is beyond ``limit`` left out.
+
+    For the words of others (a provider's error, a name in an answer) that must be kept, but need not be exact.
+    """
+    if text_problem(text) is not None:
+        text = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return text if limit is None else text[:limit]
+
+
 class _Walk:
     """The state of one :func:`normalise`: how many nodes were seen and what was wrong."""
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from documents import database
+from documents.canonical import NotStorable, normalise, storable_text
 from executions.engine.state import CallStatus
 from executions.llm import pricing
 from executions.llm.errors import LLMError
@@ -163,6 +164,15 @@ def _settle_broken(
     database.execute(_SETTLE, (database.json_rows([row]),))
 
 
+def _storable(usage: JSON) -> JSON:
+    """Return a usage that can be kept: as it was reported, or else only its counts."""
+    try:
+        kept: JSON = normalise(usage)
+    except NotStorable:
+        kept = pricing.usage_counts(usage).to_usage()
+    return kept
+
+
 def _row(
     execution_id: UUID,
     call_id: UUID,
@@ -180,6 +190,7 @@ def _row(
     response_text: str = "",
     is_offline: bool = False,
 ) -> JSON:
+    usage = _storable(usage)
     counts = pricing.usage_counts(usage)
     # A call that was answered by an error before any token costs nothing: that is known, not unknown.
     price = (
@@ -204,9 +215,10 @@ def _row(
         "price_version": price.price_version,
         "latency": latency,
         "ttft": ttft,
-        "stop_reason": stop_reason,
-        "message_id": message_id,
-        "request_id": request_id,
+        # What a provider says must never be why a call cannot be booked.
+        "stop_reason": storable_text(stop_reason, 40),
+        "message_id": storable_text(message_id, 100),
+        "request_id": storable_text(request_id, 100),
         "error_class": error_class,
         "response_text": response_text,
         "is_offline": is_offline,

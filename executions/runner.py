@@ -41,6 +41,10 @@ DATABASE_THREADS = 4
 WATCH_SECONDS = 0.3
 # Steps claimed in one transaction; the rest of a wide fan-out follows in the next one.
 CLAIM_CHUNK = 16
+# Wake-ups taken at once; few enough that several workers share a burst.
+TAKE_CHUNK = 16
+# First the execution that woke us; a burst is still there a moment later.
+TAKE_AFTER_SECONDS = 0.01
 # Requests that share a transaction where several wait.
 BATCH_WIDTH = 16
 # An answer longer than this is read in a thread, so that the event loop (and its heartbeat) goes on.
@@ -73,20 +77,41 @@ class Runner:
         )
         self._calls: dict[UUID, asyncio.Task[Any]] = {}
         self._held: set[UUID] = set()
+        self._is_taking = False
 
     async def advance(self, execution_id: UUID) -> None:
         """Work on an execution until nothing of it is left for this worker to do."""
         pending: set[asyncio.Task[None]] = set()
         try:
+            if not self._is_taking:
+                pending.add(asyncio.create_task(self._take_more(pending)))
             await self._claim_all(execution_id, pending)
             while pending:
                 done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 pending -= done
+                for task in done:
+                    if not task.cancelled() and (error := task.exception()) is not None:
+                        # Its wake-up is lost; the sweeper sends another.
+                        logger.error("A wake-up failed", extra={"action": "wakeup_failed"}, exc_info=error)
         except asyncio.CancelledError:
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
             raise
+
+    async def _take_more(self, pending: set[asyncio.Task[None]]) -> None:
+        """Take further wake-ups, many at a time, while there are places for them: one may be the first of a burst."""
+        self._is_taking = True
+        try:
+            await asyncio.sleep(TAKE_AFTER_SECONDS)
+            while not self.is_stopping and self.slots.free > CLAIM_CHUNK:
+                taken = await to_the_end(self.begin(partial(work.take_wakeups, TAKE_CHUNK)))
+                for execution_id in taken:
+                    pending.add(asyncio.create_task(self._claim_all(execution_id, pending)))
+                if len(taken) < TAKE_CHUNK:
+                    return
+        finally:
+            self._is_taking = False
 
     async def _claim_all(self, execution_id: UUID, pending: set[asyncio.Task[None]]) -> None:
         """Claim what may start, a chunk at a time, while there are places for it."""

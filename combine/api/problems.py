@@ -14,6 +14,12 @@ from django.http import HttpRequest, HttpResponse
 from combine.logs import request_id
 
 MEDIA_TYPE = "application/problem+json"
+API_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    # What an account may see is nobody else's; a later answer may differ.
+    "Cache-Control": "private, no-cache",
+}
 # RFC 9110's names, where Python still has older ones.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _PATH_CHARACTERS = "/-._~!$&'()*+,;=:@%"
@@ -49,4 +55,5 @@ class Problem:
 def problem_response(problem: Problem, request: HttpRequest) -> HttpResponse:
     """Return the answer for places outside the REST framework, where nothing negotiates or renders."""
     content = json.dumps(problem.body(request.path), default=str)
-    return HttpResponse(content, status=problem.status, content_type=MEDIA_TYPE, headers=dict(problem.headers))
+    headers = {**API_HEADERS, **problem.headers}
+    return HttpResponse(content, status=problem.status, content_type=MEDIA_TYPE, headers=headers)

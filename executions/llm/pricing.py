@@ -29,6 +29,8 @@ _PRICE_NAMES = {
 # What the API adds to a prompt by itself: roles, structure, the instruction for structured outputs.
 _OVERHEAD_TOKENS = 1_000
 _BYTES_PER_TOKEN = 3.5
+# More than this no call can have used, and no column can hold.
+_MOST_TOKENS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +161,7 @@ def _price_text(value: Decimal | TieredPrices) -> str | JSON:
 
 def _count(source: Any, key: str) -> int:
     value = source.get(key) if isinstance(source, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return min(value, _MOST_TOKENS) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _tokens(chars: int) -> int:

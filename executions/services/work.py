@@ -304,6 +304,11 @@ def wake(execution_id: UUID) -> None:
             wakeups.tx_defer(execution_id)
 
 
+def take_wakeups(limit: int) -> list[UUID]:
+    """Take wake-ups that are due off the queue; see :func:`executions.wakeups.take`."""
+    return wakeups.take(limit)
+
+
 def current_tokens(tokens: list[UUID]) -> set[UUID]:
     """Return those of ``tokens`` (attempt ids) that still hold their step."""
     found = database.rows("SELECT token FROM executions_step WHERE token = ANY(%s)", (tokens,))

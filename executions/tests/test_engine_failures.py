@@ -14,7 +14,10 @@ from documents.models import Document
 from executions.exceptions import InvalidState, NotPermitted
 from executions.llm import errors as llm
 from executions.llm.errors import LLMError
+from executions.llm.values import ModelResponse
 from executions.models import Attempt, Execution, Gate, LLMCall, Step
+from executions.runner import read_answer
+from executions.services import work
 from executions.services.executions import retry_execution
 from executions.tests.engine_cast import decide, events, history, open_gate, person, start, status
 from executions.tests.engine_definitions import chain, fork, note, single, step, workflow
@@ -99,6 +102,12 @@ def test_a_step_may_have_its_own_number_of_attempts() -> None:
         "[]",
         "A document.",
         '{"title": "cut',
+        '{"a\\u0000": 1, "a\\u0000": 2}',
+        '{"\\ud800": 1, "\\ud800": 2}',
+        '{"title": "x", "\\udc00\\u0000": 1}',
+        '{"schema_version": "clarification_question_set.v1", "mode": "\\u0000", "questions": [{"id": "\\ud800"}]}',
+        "no JSON \x00 \ud800",
+        '{"title": 1' + "0" * 500 + "}",
     ],
 )
 def test_what_cannot_be_a_document_is_a_finding_and_no_crash(text: str) -> None:
@@ -108,6 +117,38 @@ def test_what_cannot_be_a_document_is_a_finding_and_no_crash(text: str) -> None:
     (retrying,) = events(execution, "step_retrying")
     assert retrying["findings"]
     assert status(execution) == "completed"
+
+
+def test_whatever_else_a_provider_says_can_be_kept() -> None:
+    execution, worker = start(single()), PretendWorker()
+    (claim,) = worker.claim(execution)
+    odd = "odd \x00 \ud800 " + "x" * 1000
+    response = ModelResponse(
+        text='{"title": "Good"}',
+        stop_reason="end_turn",
+        usage={"input_tokens": 10**30, "output_tokens": 5, "service_tier": odd, "\x00": [odd], "ratio": float("nan")},
+        model=odd,
+        message_id=odd,
+        request_id=odd,
+        latency_ms=1,
+        ttft_ms=1,
+    )
+    work.book_response(claim, response)
+    outcome = read_answer(claim, response.text, response.stop_reason, model=response.model, is_offline=False)
+    worker.record(claim, outcome)
+    assert status(execution) == "completed"
+    call = LLMCall.objects.get()
+    assert (call.status, call.output_tokens) == ("succeeded", 5)
+    assert Document.objects.get().created_by.startswith("odd")
+
+
+@pytest.mark.parametrize("kind", [llm.BadRequest, llm.Overloaded, llm.QuotaExhausted])
+def test_the_words_of_an_error_can_be_kept_whatever_they_are(kind: type[LLMError]) -> None:
+    execution = start(single())
+    progress = sent_progress(message_id="\x00\ud800" + "x" * 500, request_id="\x00", text_chars=10**11)
+    drive(execution, Scripted(note=kind("it said \x00 and \ud800", progress=progress)))
+    assert Attempt.objects.get().status == "failed"
+    assert LLMCall.objects.get().status == "failed"
 
 
 def test_a_lone_surrogate_or_nul_in_the_raw_text_is_kept_in_the_ledger() -> None:

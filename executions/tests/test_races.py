@@ -95,7 +95,7 @@ def later(number: int, act: Act) -> Act:
     """Return the act, begun a little later, so that either side is first at times."""
 
     def wait_and_act() -> Any:
-        time.sleep(number % 8 * 0.003)
+        time.sleep((number % 8) ** 2 * 0.001)
         return act()
 
     return wait_and_act

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from documents.canonical import storable_text
 from documents.models import DocumentStatus
 from documents.services import NewDocument, StoredVersion
 from executions.engine.backoff import PROVIDER_RETRY_LIMIT, provider_backoff
@@ -23,6 +24,7 @@ from executions.transitions.unit import Unit
 from executions.values import Asked, Claim, CutShort, Failed, Invalid, Outcome, Produced, ProviderFailed
 
 MAX_CRASHES = 3
+MAX_CREATED_BY = 150
 
 
 def record(unit: Unit, step: StepRow, claim: Claim, outcome: Outcome, stored: StoredVersion | None) -> None:
@@ -47,8 +49,9 @@ def record(unit: Unit, step: StepRow, claim: Claim, outcome: Outcome, stored: St
         case CutShort():
             _record_cut_short(unit, step, claim, outcome)
         case Failed():
-            _finish(unit, claim.token, AttemptStatus.FAILED, outcome.code.value, outcome.detail)
-            unit.fail_step(step, outcome.code, outcome.detail)
+            detail = storable_text(outcome.detail)
+            _finish(unit, claim.token, AttemptStatus.FAILED, outcome.code.value, detail)
+            unit.fail_step(step, outcome.code, detail)
         case ProviderFailed():
             _record_provider_failure(unit, step, claim, outcome)
 
@@ -65,7 +68,7 @@ def new_document(unit: Unit, step: StepRow, claim: Claim, outcome: Produced) -> 
         summary=outcome.summary,
         content=outcome.content,
         created_at=unit.now,
-        created_by=outcome.model,
+        created_by=storable_text(outcome.model, MAX_CREATED_BY),
         created_by_step=step.path,
         execution_id=unit.execution.id,
         is_offline=outcome.is_offline,
@@ -135,7 +138,7 @@ def _retry(unit: Unit, step: StepRow, reason: RetryReason, findings: list[JSON])
 
 def _record_provider_failure(unit: Unit, step: StepRow, claim: Claim, outcome: ProviderFailed) -> None:
     error = outcome.error
-    detail = str(error)
+    detail = storable_text(str(error))
     _finish(unit, claim.token, AttemptStatus.FAILED, type(error).__name__, detail)
     step.provider_failures += 1
     limit = PROVIDER_RETRY_LIMIT if error.retry_limit is None else error.retry_limit

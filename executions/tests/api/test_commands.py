@@ -49,7 +49,7 @@ def test_cancel_takes_an_empty_body_and_again_changes_nothing(olga: APIClient, b
 
 
 def test_cancel_without_any_body_or_type_is_taken(olga: APIClient) -> None:
-    answer = olga.generic("POST", url(start(single()), "cancel"), b"", content_type="text/plain")
+    answer = olga.generic("POST", url(start(single()), "cancel"), "", content_type="text/plain")
     assert answer.status_code == 200
 
 

@@ -161,7 +161,7 @@ def test_a_page_of_large_documents_is_shorter(olga: APIClient, monkeypatch: pyte
         last, url = url, page["next"]
     assert seen == whole
     assert max(sizes) < 5
-    back = []
+    back: list[str] = []
     url = last
     while url:
         page = olga.get(url).json()

@@ -179,7 +179,7 @@ def execution(db: None) -> Execution:
     stored(reviewed("operator"))
     waits = start(reviewed("operator"))
     drive(waits)
-    assert open_gate(waits)
+    assert open_gate(waits).roles == ["operator"]
     return waits
 
 
@@ -199,7 +199,7 @@ def commands(execution: Execution) -> list[tuple[str, str]]:
 def send(client: APIClient, method: str, url: str, body: bytes) -> tuple[int, str]:
     """Send, and return the status and the problem's code; whatever came back is well-formed and was quick."""
     before = time.monotonic()
-    answer = client.generic(method, url, body, content_type="application/json")
+    answer = client.generic(method, url, body, content_type="application/json")  # type: ignore[arg-type] # bytes go too
     assert time.monotonic() - before < LIMIT_SECONDS
     assert answer.status_code < 500, (method, url, body[:100], answer.content[:500])
     if answer.status_code >= 400:
@@ -258,11 +258,7 @@ def test_no_query_breaks_anything(olga: APIClient, execution: Execution, query: 
         "/api/v1/gates",
         "/api/v1/documents",
         "/api/v1/documents/by-scope/project/apollo/note",
-        "/api/v1/documents/by-scope/project/apollo/note/versions",
         "/api/v1/projects",
-        "/api/v1/workflows",
-        "/api/v1/workflows/test",
-        "/api/v1/workflows/test/steps/note/schema",
     ]
     for url in urls:
         send(olga, "GET", f"{url}?{query}", b"")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
 from combine.api import health
 from executions.tests.pretend_worker import PretendWorker
+
+
+@pytest.fixture(autouse=True)
+def _a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has not seen yet that all migrations are there."""
+    monkeypatch.setattr(health, "_seen_migrated", [])
 
 
 def test_livez_answers_without_the_database(client: Client) -> None:
@@ -28,18 +34,22 @@ def test_readyz_shows_the_database_its_migrations_and_the_workers(client: Client
         },
     }
     PretendWorker()
-    dead = PretendWorker()
-    dead.die()
+    PretendWorker().die()
     workers = client.get("/readyz").json()["checks"]["workers"]
     assert workers["alive"] == 1
     assert workers["heartbeat_age_seconds"] < 10
 
 
-def test_readyz_is_503_while_the_database_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> Any:
-        raise OperationalError("no route to /secret/socket")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_readyz_is_503_while_the_connection_is_cut_and_recovers(client: Client, asked_before: bool) -> None:
+    if asked_before:
+        assert client.get("/readyz").status_code == 200
+    connection.ensure_connection()
+    pid = connection.connection.info.backend_pid
+    with psycopg.connect(connection.connection.info.dsn, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
-    monkeypatch.setattr(health, "_is_migrated", fail)
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer["Retry-After"] == "2"
@@ -47,13 +57,17 @@ def test_readyz_is_503_while_the_database_is_away(client: Client, monkeypatch: p
         "status": "unavailable",
         "checks": {"database": "unavailable", "migrations": "unknown", "workers": None},
     }
+    connection.close()  # as Django does between requests
+    assert client.get("/readyz").status_code == 200
 
 
-def test_readyz_is_503_while_a_migration_is_missing(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_is_migrated", lambda: False)
+def test_readyz_is_503_while_a_migration_is_missing(client: Client, db: None) -> None:
+    MigrationRecorder(connection).record_unapplied("executions", "0002_history")
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["migrations"] == "pending"
+    MigrationRecorder(connection).record_applied("executions", "0002_history")
+    assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])

@@ -1,0 +1,34 @@
+"""docs/api.md names every route and every code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.conf import settings
+from django.urls import URLPattern
+
+from executions import exceptions
+from executions.api import urls as execution_urls
+from workflows.api import urls as workflow_urls
+
+TEXT = (settings.BASE_DIR / "docs" / "api.md").read_text()
+ROUTES = [*workflow_urls.urlpatterns, *execution_urls.urlpatterns]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: str(route.pattern))
+def test_every_route_has_a_section(route: URLPattern) -> None:
+    path = re.sub(r"<str:(\w+)>", r"{\1}", str(route.pattern))
+    methods = [name.upper() for name in ("get", "post", "patch") if hasattr(route.callback.view_class, name)]  # type: ignore[attr-defined]
+    for method in methods:
+        assert re.search(rf"^###.*\b{method} /{re.escape(path)}(,|$)", TEXT, re.MULTILINE), f"{method} /{path}"
+
+
+def test_every_refusal_has_its_code_in_the_table() -> None:
+    raised = {
+        each.code
+        for each in vars(exceptions).values()
+        if isinstance(each, type) and issubclass(each, exceptions.CombineError)
+    }
+    for code in raised - {"ERROR"}:
+        assert f"`{code}`" in TEXT, code
