@@ -15,17 +15,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import time
 from typing import Any
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "combine.settings")
-
-import django
-
-django.setup()
 
 from django.contrib.auth.models import Group, User
 from django.db import connection, transaction

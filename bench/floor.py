@@ -62,7 +62,9 @@ async def run_chains(url: str, model_url: str, request: ModelRequest, *, chains:
     """Run ``chains`` chains of ``length`` steps and return the seconds it took."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(SCHEMA)
-        await connection.execute("INSERT INTO floor_step (chain, n) SELECT c, 1 FROM generate_series(1, %s) c", (chains,))
+        await connection.execute(
+            "INSERT INTO floor_step (chain, n) SELECT c, 1 FROM generate_series(1, %s) c", (chains,)
+        )
     async with ModelClient(base_url=model_url, api_key="bench") as client:
         await client.complete(request)  # the first call opens what later ones use
         begin = time.perf_counter()

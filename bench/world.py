@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import psutil
+import psycopg
+from django.core.management import call_command
 from django.db import connection
 from psycopg.sql import SQL, Identifier
+
+from combine.database import ensure_database
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bench" / "package"
@@ -31,8 +34,6 @@ ANSWER = {
 @contextlib.contextmanager
 def own_database() -> Iterator[str]:
     """Make a database, point Django at it, migrate it, drop it at the end; yields its URL."""
-    from combine.database import ensure_database
-
     ensure_database()
     settings = connection.settings_dict
     server = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
@@ -42,8 +43,6 @@ def own_database() -> Iterator[str]:
     connection.close()
     settings["NAME"] = DATABASE
     try:
-        from django.core.management import call_command
-
         call_command("migrate", verbosity=0)
         yield url
     finally:

@@ -81,7 +81,9 @@ def current_revision(workflow_id: str) -> WorkflowRevision:
     :raises WorkflowNotFound: where there is no workflow of that id.
     """
     if text_problem(workflow_id) is None:
-        workflow = Workflow.objects.select_related("current_revision").filter(pk=workflow_id).first()
+        # The definition is large, and whoever needs it has it parsed already.
+        workflows = Workflow.objects.select_related("current_revision").defer("current_revision__definition")
+        workflow = workflows.filter(pk=workflow_id).first()
         if workflow is not None:
             return workflow.current_revision
     raise WorkflowNotFound(workflow_id)

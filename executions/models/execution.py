@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from workflows.models import WorkflowRevision
 
 from executions.engine import state
 from executions.models.project import Project
+from workflows.models import WorkflowRevision
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.conf import settings
 from django.urls import URLPattern
 
+from combine.env import BASE_DIR
 from executions import exceptions
 from executions.api import urls as execution_urls
 from workflows.api import urls as workflow_urls
 
-TEXT = (settings.BASE_DIR / "docs" / "api.md").read_text()
+TEXT = (BASE_DIR / "docs" / "api.md").read_text()
 ROUTES = [*workflow_urls.urlpatterns, *execution_urls.urlpatterns]
 
 

@@ -122,7 +122,17 @@ def test_a_failed_execution_says_why(olga: APIClient) -> None:
     assert body["cost_usd"] != "0"
 
 
-@pytest.mark.parametrize("execution_id", [str(uuid4()), "1", "x" * 300, "%00", "{" + str(uuid4()) + "}", uuid4().hex])
+@pytest.mark.parametrize(
+    "execution_id",
+    [
+        "3f0c2f5e-0d1b-4a7e-9b55-0c6a1f3d2e11",
+        "1",
+        "x" * 300,
+        "%00",
+        "{" + "3f0c2f5e-0d1b-4a7e-9b55-0c6a1f3d2e11" + "}",
+        "3f0c2f5e0d1b4a7e9b550c6a1f3d2e11",
+    ],
+)
 @pytest.mark.parametrize("tail", ["", "/events", "/steps"])
 def test_an_unknown_or_malformed_id_is_404(olga: APIClient, execution_id: str, tail: str) -> None:
     answer = olga.get(f"{URL}/{execution_id}{tail}")
