@@ -22,7 +22,7 @@ from twisted.internet import reactor as _reactor
 # Twisted's stubs call the module an interface, which mypy then takes for a class.
 reactor: Any = _reactor
 
-BODY_LIMIT = 1_000_000
+BODY_LIMIT = 2_000_000
 DISCARD_SECONDS = 30
 # Of the supervisor's seven seconds for web and workers.
 DRAIN_SECONDS = 5

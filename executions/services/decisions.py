@@ -187,7 +187,7 @@ def _write_decision(gate: Gate, actor: User, verdict: Verdict, channel: Decision
                 by=actor.get_username(),
                 decision=verdict.decision,
                 comment=verdict.comment,
-                comments=[{"path": each["path"], "text": each["text"]} for each in verdict.comments],
+                comments=[{"path": each.get("path", ""), "text": each["text"]} for each in verdict.comments],
                 document_id=gate.document_id,
                 document_version=gate.document_version,
                 content_sha256=gate.content_sha256,
