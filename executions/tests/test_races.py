@@ -172,7 +172,7 @@ def test_cancel_against_the_result_of_the_last_step(crowd: Crowd) -> None:
         execution, worker = start(revision), PretendWorker()
         (claim,) = worker.claim(execution)
         finished, cancelled = crowd.together(
-            lambda claim=claim, worker=worker: worker.finish(claim, valid(claim)),
+            later(number // 8, lambda claim=claim, worker=worker: worker.finish(claim, valid(claim))),
             later(
                 number,
                 lambda execution=execution: cancel_execution(actor=person("olga"), execution_id=execution.pk),
@@ -339,7 +339,9 @@ def test_a_takeover_against_the_result_of_a_worker_that_was_only_slow(crowd: Cro
         execution, slow = start(revision), PretendWorker()
         (claim,) = slow.claim(execution)
         slow.die()
-        finished, _ = crowd.together(lambda claim=claim, slow=slow: slow.finish(claim, valid(claim)), later(number, sweep))
+        finished, _ = crowd.together(
+            later(number // 8, lambda claim=claim, slow=slow: slow.finish(claim, valid(claim))), later(number, sweep)
+        )
         assert finished in ([], None)
         drops += finished is None
         drive(execution)
