@@ -47,9 +47,7 @@ def open_gate(execution: Execution, kind: GateKind = GateKind.ACCEPTANCE, path: 
 def decide(by: str, gate: Gate, decision: str, comment: str = "", **keys: Any) -> Decision:
     """Have a person decide at a gate."""
     verdict = Verdict(decision=DecisionKind(decision), comment=comment, **keys)
-    return record_decision(
-        actor=person(by), gate=gate, verdict=verdict, channel=DecisionChannel.API, at=timezone.now()
-    )
+    return record_decision(actor=person(by), gate=gate, verdict=verdict, channel=DecisionChannel.API, at=timezone.now())
 
 
 def answer(by: str, gate: Gate, answers: Any) -> Decision:

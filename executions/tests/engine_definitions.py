@@ -28,7 +28,9 @@ NOTE_SCHEMA: JSON = {
 }
 
 
-def note(scope: str = "project", *, accepted_by: tuple[str, ...] = (), schema: JSON | None = None, **policy: Any) -> JSON:
+def note(
+    scope: str = "project", *, accepted_by: tuple[str, ...] = (), schema: JSON | None = None, **policy: Any
+) -> JSON:
     """Return a document type; with ``accepted_by`` or a policy it needs acceptance."""
     value: JSON = {"name": "Note", "scope": scope, "may_own": [], "schema": schema or NOTE_SCHEMA}
     if accepted_by or policy:
@@ -70,7 +72,9 @@ def _input(need: str, scope: str) -> JSON:
     return value
 
 
-def iteration(step_id: str, over: str, *steps: JSON, entity: str = "epic", field: str = "items", **options: Any) -> JSON:
+def iteration(
+    step_id: str, over: str, *steps: JSON, entity: str = "epic", field: str = "items", **options: Any
+) -> JSON:
     """Return an iteration over the items of the document type ``over``."""
     return {
         "step_id": step_id,

@@ -85,6 +85,6 @@ class _Iterations(_Branches):
         steps.append(step("summary", "backlog", **self.options()))
         return workflow(self.types, *steps)
 
-    def limits(self) -> dict[str, int]:
+    def limits(self) -> dict[str, Any]:
         most = self.draw(st.sampled_from([None, 1, 2]))
         return {} if most is None else {"max_parallel": most}

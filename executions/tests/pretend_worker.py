@@ -70,9 +70,7 @@ class Scripted:
     """Replies by path or step id, each given once, in order; then (and elsewhere) valid documents."""
 
     def __init__(self, **replies: Reply | list[Reply]) -> None:
-        self.replies = {
-            name: deque(given if isinstance(given, list) else [given]) for name, given in replies.items()
-        }
+        self.replies = {name: deque(given if isinstance(given, list) else [given]) for name, given in replies.items()}
 
     def __call__(self, claim: Claim) -> Reply:
         for name in (claim.path, claim.step_id):
@@ -152,7 +150,9 @@ def sent_progress(**keys: Any) -> CallProgress:
     return CallProgress(was_sent=True, **keys)
 
 
-def drive(execution: Execution | UUID, script: Script | None = None, worker: PretendWorker | None = None) -> list[Claim]:
+def drive(
+    execution: Execution | UUID, script: Script | None = None, worker: PretendWorker | None = None
+) -> list[Claim]:
     """Work on an execution until nothing can start any more; return the claims in the order of their end."""
     script, worker = script or Scripted(), worker or PretendWorker()
     waiting, done = deque(worker.claim(execution)), []

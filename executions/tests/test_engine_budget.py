@@ -109,7 +109,8 @@ def test_a_retry_with_a_larger_budget_goes_on_where_it_stopped() -> None:
     execution.refresh_from_db()
     assert (execution.status, execution.budget_usd) == ("completed", Decimal(5))
     assert LLMCall.objects.filter(execution=execution).count() == 4
-    assert [row["attempt"] for row in events(execution, "step_started")] == [1] * finished + [1, 2] + [1] * (3 - finished)
+    attempts = [row["attempt"] for row in events(execution, "step_started")]
+    assert attempts == [1] * finished + [1, 2] + [1] * (3 - finished)
 
 
 def test_a_retry_without_more_budget_fails_again_and_sends_nothing() -> None:

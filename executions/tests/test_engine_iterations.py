@@ -42,7 +42,7 @@ def test_a_run_of_empty_iterations_only_ends_without_a_call() -> None:
 
 def test_an_iteration_inside_one_without_items_is_complete_too() -> None:
     execution = start(stories())
-    drive(execution, Scripted(**{"backlog": backlog("E1", "E2"), "stories": [backlog(), backlog("S1")]}))
+    drive(execution, Scripted(backlog=backlog("E1", "E2"), stories=[backlog(), backlog("S1")]))
     assert status(execution) == "completed"
     assert Step.objects.filter(execution=execution, step_id="plan").count() == 1
 
@@ -141,7 +141,7 @@ def test_steps_of_one_item_take_one_place() -> None:
 
 def test_max_parallel_holds_in_nested_iterations() -> None:
     execution = start(stories(max_parallel=1))
-    script = Scripted(**{"backlog": backlog("E1", "E2"), "stories": [backlog("S1", "S2"), backlog("S1")]})
+    script = Scripted(backlog=backlog("E1", "E2"), stories=[backlog("S1", "S2"), backlog("S1")])
     worker, waiting = begin(execution, script)
     order = []
     while waiting:

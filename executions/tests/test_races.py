@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
@@ -112,8 +113,8 @@ def test_of_two_decisions_one_wins_and_the_other_is_told_who_did(crowd: Crowd) -
         drive(execution)
         gate = open_gate(execution)
         results = crowd.together(
-            lambda gate=gate: decide("ed", gate, "accept", "Good."),
-            lambda gate=gate: decide("eva", gate, "reject", "Bad."),
+            partial(decide, "ed", gate, "accept", "Good."),
+            partial(decide, "eva", gate, "reject", "Bad."),
         )
         (lost,) = errors(results)
         assert isinstance(lost, AlreadyDecided), lost
@@ -130,7 +131,7 @@ def test_of_the_same_decision_by_one_person_twice_one_counts(crowd: Crowd) -> No
         execution = start(revision)
         drive(execution)
         gate = open_gate(execution)
-        results = crowd.together(*[lambda gate=gate: decide("ed", gate, "accept")] * 3)
+        results = crowd.together(*[partial(decide, "ed", gate, "accept")] * 3)
         assert [type(error) for error in errors(results)] == [Conflict, Conflict]
         assert Decision.objects.filter(gate=gate).count() == 1
         assert status(execution) == "waiting_acceptance"
@@ -142,9 +143,7 @@ def test_a_quorum_met_at_once_from_both_sides_completes_the_step_once(crowd: Cro
         execution = start(revision)
         drive(execution)
         gate = open_gate(execution)
-        results = crowd.together(
-            lambda gate=gate: decide("ed", gate, "accept"), lambda gate=gate: decide("eva", gate, "accept")
-        )
+        results = crowd.together(partial(decide, "ed", gate, "accept"), partial(decide, "eva", gate, "accept"))
         assert not errors(results)
         assert history(execution).count("step_completed note") == 1
         assert status(execution) == "running"
@@ -157,8 +156,8 @@ def test_accept_against_cancel(crowd: Crowd) -> None:
         drive(execution)
         gate = open_gate(execution)
         accepted, cancelled = crowd.together(
-            lambda gate=gate: decide("ed", gate, "accept"),
-            lambda execution=execution: cancel_execution(actor=person("olga"), execution_id=execution.pk),
+            partial(decide, "ed", gate, "accept"),
+            partial(cancel_execution, actor=person("olga"), execution_id=execution.pk),
         )
         assert not isinstance(cancelled, Exception)
         assert isinstance(accepted, InvalidState | Decision)
@@ -172,10 +171,10 @@ def test_cancel_against_the_result_of_the_last_step(crowd: Crowd) -> None:
         execution, worker = start(revision), PretendWorker()
         (claim,) = worker.claim(execution)
         finished, cancelled = crowd.together(
-            later(number // 8, lambda claim=claim, worker=worker: worker.finish(claim, valid(claim))),
+            later(number // 8, partial(worker.finish, claim, valid(claim))),
             later(
                 number,
-                lambda execution=execution: cancel_execution(actor=person("olga"), execution_id=execution.pk),
+                partial(cancel_execution, actor=person("olga"), execution_id=execution.pk),
             ),
         )
         end = status(execution)
@@ -198,9 +197,7 @@ def test_two_workers_never_claim_the_same_step(crowd: Crowd) -> None:
         execution, workers = start(revision), [PretendWorker() for _ in range(3)]
         (first,) = workers[0].claim(execution)
         workers[0].finish(first, backlog(*[f"E{n}" for n in range(6)]), limit=0)
-        results = crowd.together(
-            *(lambda worker=worker, execution=execution: worker.claim(execution, 4) for worker in workers)
-        )
+        results = crowd.together(*(partial(worker.claim, execution, 4) for worker in workers))
         assert not errors(results)
         paths = [claim.path for claims in results for claim in claims]
         assert len(paths) == len(set(paths)) == 7
@@ -214,8 +211,8 @@ def test_two_results_that_complete_the_inputs_of_a_step_start_it_once(crowd: Cro
         (first,) = worker.claim(execution)
         left, right = worker.finish(first, valid(first)) or []
         results = crowd.together(
-            lambda left=left, worker=worker: worker.finish(left, valid(left)),
-            lambda right=right, worker=worker: worker.finish(right, valid(right)),
+            partial(worker.finish, left, valid(left)),
+            partial(worker.finish, right, valid(right)),
         )
         assert sorted(len(following) for following in results) == [0, 1]
         assert history(execution).count("step_started end") == 1
@@ -228,8 +225,8 @@ def test_of_two_answers_one_counts(crowd: Crowd) -> None:
         drive(execution, Scripted(note=asking()))
         gate = open_gate(execution, GateKind.CLARIFICATION)
         results = crowd.together(
-            lambda gate=gate: answer("olga", gate, {"WHO": "one"}),
-            lambda gate=gate: answer("root", gate, {"WHO": "two"}),
+            partial(answer, "olga", gate, {"WHO": "one"}),
+            partial(answer, "root", gate, {"WHO": "two"}),
         )
         (lost,) = errors(results)
         assert isinstance(lost, AlreadyDecided)
@@ -244,7 +241,7 @@ def test_two_starts_that_make_the_same_project(crowd: Crowd) -> None:
     revision = stored(single())
     for number in range(REPEATS):
         name = f"new-{number}"
-        results = crowd.together(*[lambda name=name: start(revision, project=name)] * 4)
+        results = crowd.together(*[partial(start, revision, project=name)] * 4)
         assert not errors(results)
         assert Project.objects.filter(pk=name).count() == 1
         assert Execution.objects.filter(project=name).count() == 4
@@ -285,7 +282,7 @@ def test_eight_runs_of_a_project_write_the_same_series(crowd: Crowd) -> None:
     for _ in range(REPEATS // 5):
         executions, worker = [start(revision) for _ in range(8)], PretendWorker()
         claims = [worker.claim(execution)[0] for execution in executions]
-        results = crowd.together(*(lambda claim=claim, worker=worker: worker.finish(claim, valid(claim)) for claim in claims))
+        results = crowd.together(*(partial(worker.finish, claim, valid(claim)) for claim in claims))
         assert results == [[]] * 8
     versions = Document.objects.filter(scope_id="apollo").order_by("version").values_list("version", flat=True)
     assert list(versions) == list(range(1, 8 * (REPEATS // 5) + 1))
@@ -298,11 +295,10 @@ def test_costs_are_booked_exactly_beside_everything_else(crowd: Crowd) -> None:
         (first,) = worker.claim(execution)
         claims = worker.finish(first, backlog(*[f"E{n}" for n in range(7)])) or []
         assert len(claims) == 8
-
-        def book_and_record(claim: Any, worker: PretendWorker = worker) -> None:
-            worker.finish(claim, Answer(text=valid(claim).text, usage={"input_tokens": 777, "output_tokens": 333}))
-
-        results = crowd.together(*(lambda claim=claim: book_and_record(claim) for claim in claims))
+        usage = {"input_tokens": 777, "output_tokens": 333}
+        results = crowd.together(
+            *(partial(worker.finish, claim, Answer(text=valid(claim).text, usage=usage)) for claim in claims)
+        )
         assert not errors(results)
         execution.refresh_from_db()
         assert execution.status == "completed"
@@ -322,15 +318,17 @@ def test_one_call_booked_from_all_sides_is_booked_once(crowd: Crowd) -> None:
             "request_chars": claim.request_chars,
         }
         results = crowd.together(
-            lambda keys=keys: ledger.book_lost(**keys),
-            lambda claim=claim: work.book_response(claim, response_of(claim, valid(claim))),
-            lambda claim=claim: work.book_response(claim, response_of(claim, valid(claim))),
-            lambda keys=keys: ledger.book_lost(**keys),
+            partial(ledger.book_lost, **keys),
+            partial(work.book_response, claim, response_of(claim, valid(claim))),
+            partial(work.book_response, claim, response_of(claim, valid(claim))),
+            partial(ledger.book_lost, **keys),
         )
         assert not errors(results)
         call = LLMCall.objects.get(pk=claim.call_id)
         execution.refresh_from_db()
-        assert (call.status, execution.cost_usd, execution.reserved_usd) == ("succeeded", call.cost_usd, 0)
+        assert call.status == "succeeded"
+        assert execution.cost_usd == call.cost_usd
+        assert execution.reserved_usd == 0
 
 
 def test_a_takeover_against_the_result_of_a_worker_that_was_only_slow(crowd: Crowd) -> None:
@@ -340,7 +338,7 @@ def test_a_takeover_against_the_result_of_a_worker_that_was_only_slow(crowd: Cro
         (claim,) = slow.claim(execution)
         slow.die()
         finished, _ = crowd.together(
-            later(number // 8, lambda claim=claim, slow=slow: slow.finish(claim, valid(claim))), later(number, sweep)
+            later(number // 8, partial(slow.finish, claim, valid(claim))), later(number, sweep)
         )
         assert finished in ([], None)
         drops += finished is None
@@ -367,10 +365,8 @@ def test_two_retries_retry_once(crowd: Crowd) -> None:
     for _ in range(REPEATS):
         execution = start(revision)
         drive(execution, Scripted(note=Answer(text="", stop_reason="refusal")))
-        again = [
-            lambda execution=execution: retry_execution(actor=person("olga"), execution_id=execution.pk) for _ in "12"
-        ]
-        results = crowd.together(*again)
+        again = partial(retry_execution, actor=person("olga"), execution_id=execution.pk)
+        results = crowd.together(again, again)
         assert [type(error) for error in errors(results)] == [InvalidState]
         assert history(execution).count("execution_retried") == 1
         drive(execution)
@@ -380,7 +376,7 @@ def test_wake_ups_from_all_sides_leave_one_job(crowd: Crowd) -> None:
     revision = stored(single())
     for _ in range(REPEATS):
         execution = start(revision)
-        results = crowd.together(*[lambda execution=execution: work.wake(execution.pk)] * 6)
+        results = crowd.together(*[partial(work.wake, execution.pk)] * 6)
         assert not errors(results)
         with connection.cursor() as cursor:
             cursor.execute(

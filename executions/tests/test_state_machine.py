@@ -8,11 +8,8 @@ of ``executions.verification`` must hold, and nothing may be left asleep; in the
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -29,20 +26,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from documents.models import Document
-from executions.engine.state import FINAL, ExecutionStatus
-from executions.exceptions import CombineError
-from executions.llm import errors as llm
+from executions.engine.state import FINAL
 from executions.models import (
     Attempt,
     DecisionChannel,
     DecisionKind,
-    Event,
     Execution,
     Gate,
     GateKind,
     GateStatus,
-    LLMCall,
     Step,
 )
 from executions.services import work
@@ -51,13 +43,24 @@ from executions.services.decisions import Verdict, answer_questions, record_deci
 from executions.services.executions import cancel_execution, retry_execution
 from executions.tests import invariants
 from executions.tests.engine_cast import person, start
-from executions.tests.pretend_worker import Answer, PretendWorker, Reply, asking, document, sent_progress, sweep, valid
+from executions.tests.engine_world import (
+    Held,
+    World,
+    empty_the_tables,
+    fetch_job,
+    finish_well,
+    is_current,
+    one_of,
+    refused,
+    reply_of,
+    seen_now,
+    state_of,
+)
 from executions.tests.generated_workflows import generated
+from executions.tests.pretend_worker import Answer, PretendWorker, sent_progress, sweep
 from executions.values import Claim
-from executions.wakeups import QUEUE
 
 JSON = dict[str, Any]
-T = TypeVar("T")
 
 BUDGETS = st.sampled_from([None, None, None, Decimal("0.4"), Decimal(5)])
 LIMITS = st.sampled_from([0, 1, 2, 17, 17, 17])
@@ -72,55 +75,6 @@ REPLIES = (
     "truncated",
     "refusal",
 )
-
-
-@dataclass
-class Held:
-    """A claim in the hands of a worker, and how far it has come."""
-
-    worker: PretendWorker
-    claim: Claim
-    reply: Reply | None = None
-    is_booked: bool = False
-
-    def __repr__(self) -> str:
-        return f"{self.claim.path} of worker {self.worker.id}"
-
-
-@dataclass
-class World:
-    """What the machine remembers beside the database: who holds what, and what has happened to whom."""
-
-    workers: list[PretendWorker]
-    executions: list[UUID] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    zombies: list[Held] = field(default_factory=list)
-    # By step: the call whose answer is in the ledger, and has not been used.
-    unused: dict[int, UUID] = field(default_factory=dict)
-    ends: dict[UUID, tuple[str, int]] = field(default_factory=dict)
-    number: int = 0
-    # How much of what rules need is there (see ``seen_now``).
-    seen: Counter[str] = field(default_factory=Counter)
-
-
-def reply_of(kind: str, claim: Claim, number: int) -> Reply:
-    match kind:
-        case "document":
-            return valid(claim)
-        case "questions":
-            return asking()
-        case "invalid":
-            return document(nonsense=number)
-        case "provider_error":
-            return llm.Overloaded("busy", progress=sent_progress(usage={"input_tokens": 10}))
-        case "rate_limited":
-            return llm.RateLimited("slow", retry_after=30.0)
-        case "truncated":
-            return llm.Truncated("cut", progress=sent_progress(text_chars=400))
-        case "cut_short":
-            return Answer(text='{"title": "cu', stop_reason="max_tokens")
-        case _:
-            return Answer(text="I will not.", stop_reason="refusal")
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -154,7 +108,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(data=st.data(), name=st.sampled_from(["olga", "olga", "vic"]), budget=st.sampled_from([None, Decimal(9)]))
     def retry(self, data: st.DataObject, name: str, budget: Decimal | None) -> None:
         failed = Execution.objects.filter(status="failed").order_by("started_at").values_list("pk", flat=True)
-        execution_id = one_of(data, failed, "execution")
+        execution_id = one_of(data, list(failed), "execution")
         steps = list(Step.objects.filter(execution=execution_id, status="failed").values_list("pk", flat=True))
         was_refused = refused(
             lambda: retry_execution(actor=person(name), execution_id=execution_id, reason="Again.", budget_usd=budget)
@@ -316,9 +270,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.world.zombies.remove(held)
         before = state_of(held.claim.execution_id)
         self.book(held, kind)
-        assert work.record(
-            claim=held.claim, outcome=self.read(held), worker_id=held.worker.id, limit=16
-        ) is None
+        assert work.record(claim=held.claim, outcome=self.read(held), worker_id=held.worker.id, limit=16) is None
         assert state_of(held.claim.execution_id) == before
 
     @precondition(lambda self: self.world.seen["timers"])
@@ -414,113 +366,3 @@ def test_the_engine_keeps_its_promises_whatever_happens() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-def one_of(data: st.DataObject, things: Sequence[T], label: str) -> T:
-    """Draw one of ``things`` by its place: their ids are others each time, and a failure must repeat."""
-    return things[data.draw(st.integers(0, 99), label=label) % len(things)]
-
-
-def refused(act: Callable[[], object]) -> bool:
-    """Return whether what somebody asked for was refused."""
-    try:
-        act()
-    except CombineError:
-        return True
-    return False
-
-
-def is_current(held: Held) -> bool:
-    """Return whether the step is still this attempt's."""
-    return work.current_tokens([held.claim.token]) == {held.claim.token}
-
-
-def fetch_job(worker: PretendWorker) -> tuple[int | None, str]:
-    """Have a worker take the next job, as the queue gives them out."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, args->>'execution_id' FROM procrastinate_fetch_job_v2(ARRAY[%s]::varchar[], %s)",
-            [QUEUE, worker.id],
-        )
-        job_id, execution_id = cursor.fetchone()
-        return job_id, execution_id
-
-
-def state_of(execution_id: UUID) -> tuple[Any, ...]:
-    """Return what a result that comes too late may not change."""
-    execution = Execution.objects.get(pk=execution_id)
-    return (
-        execution.status,
-        execution.last_seq,
-        execution.error_code,
-        Event.objects.filter(execution=execution).count(),
-        Document.objects.count(),
-        sorted(Attempt.objects.filter(execution=execution).values_list("pk", "status")),
-    )
-
-
-def finish_well(execution: Execution) -> None:
-    """Bring an execution to an end, by people who agree to all and models that write well."""
-    for _ in range(200):
-        worker = PretendWorker()
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE executions_step SET due_at = NULL WHERE execution_id = %s", [execution.pk])
-        waiting = worker.claim(execution)
-        while waiting:
-            claim = waiting.pop()
-            waiting += worker.finish(claim, valid(claim)) or []
-        execution.refresh_from_db()
-        if execution.status in FINAL:
-            return
-        if execution.status == ExecutionStatus.FAILED:
-            retry_execution(actor=person("olga"), execution_id=execution.pk, budget_usd=Decimal(1000))
-            continue
-        for gate in Gate.objects.filter(execution=execution, status="open").select_related("execution"):
-            agree(gate)
-    raise AssertionError(f"the run does not end: {execution.status} {execution.error_code}")
-
-
-def agree(gate: Gate) -> None:
-    for name in ("ed", "eva", "olga"):
-        actor, now = person(name), timezone.now()
-        if gate.kind == GateKind.CLARIFICATION:
-            refused(
-                lambda actor=actor: answer_questions(
-                    actor=actor, gate=gate, answers={"WHO": "All"}, channel=DecisionChannel.API, at=now
-                )
-            )
-        else:
-            verdict = Verdict(decision=DecisionKind.ACCEPT)
-            refused(
-                lambda actor=actor, verdict=verdict: record_decision(
-                    actor=actor, gate=gate, verdict=verdict, channel=DecisionChannel.API, at=now
-                )
-            )
-
-
-_SEEN = """
-SELECT kind, count(*) FROM executions_gate WHERE status = 'open' GROUP BY kind
-UNION ALL SELECT status, count(*) FROM executions_execution GROUP BY status
-UNION ALL SELECT 'timers', count(*) FROM executions_step WHERE due_at IS NOT NULL
-UNION ALL SELECT 'jobs', count(*) FROM procrastinate_jobs
-           WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
-"""
-
-_TABLES = (
-    *("executions_execution", "executions_project", "executions_step", "executions_attempt", "executions_llmcall"),
-    *("executions_event", "executions_gate", "executions_decision", "documents_document"),
-    *("procrastinate_jobs", "procrastinate_workers", "procrastinate_events"),
-)
-
-
-def seen_now() -> Counter[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_SEEN)
-        return Counter(dict(cursor.fetchall()))
-
-
-def empty_the_tables() -> None:
-    """Forget the example before this one. People and definitions may stay."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = off")  # nobody pulls the plug here
-        cursor.execute(f"TRUNCATE {', '.join(_TABLES)} CASCADE")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
+from typing import cast
 
 import pytest
 from django.conf import settings
@@ -55,9 +56,7 @@ class Batch:
 
 
 @pytest.fixture(scope="module")
-def batch(
-    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[Batch]:
+def batch(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Batch]:
     """Begin every scenario of the module that was asked for; with xdist, each when its test's turn comes."""
     server = settings.DATABASES["default"]
     template = Place(
@@ -80,5 +79,6 @@ def batch(
 
 def _scenario(item: pytest.Item) -> Scenario:
     assert isinstance(item, pytest.Function)
-    scenario: Scenario = item.callspec.params["scenario"]
-    return scenario
+    scenario = item.callspec.params["scenario"]
+    assert callable(scenario)
+    return cast(Scenario, scenario)

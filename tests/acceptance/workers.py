@@ -71,7 +71,7 @@ def a_cancelled_call_is_closed_within_a_second(place: Place) -> None:
 
 
 def a_worker_told_to_stop_gives_its_steps_back(place: Place) -> None:
-    """It ends within ten seconds, also with calls that take for ever; another finishes, and nothing counts as a crash."""
+    """It ends within ten seconds, also with calls that take for ever; another finishes, and no crash is counted."""
     with Site(place, default=Reply(chunk_count=600, chunk_delay=0.1)) as site:
         executions = site.start(epics(), 3) + site.start(single(), 2)
         worker = site.worker()

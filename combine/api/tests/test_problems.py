@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
@@ -20,23 +20,24 @@ from executions.tests.engine_cast import person, start
 from executions.tests.engine_definitions import single, stored
 
 URL = "/api/v1/executions"
+UNKNOWN = UUID("3f0c2f5e-0d1b-4a7e-9b55-0c6a1f3d2e11")
 ROUTES = [
     ("GET", "/api/v1/workflows"),
     ("GET", "/api/v1/workflows/test"),
     ("GET", "/api/v1/workflows/test/steps/note/schema"),
     ("POST", "/api/v1/workflows/test/start"),
     ("GET", "/api/v1/executions"),
-    ("GET", f"/api/v1/executions/{uuid4()}"),
-    ("GET", f"/api/v1/executions/{uuid4()}/events"),
-    ("GET", f"/api/v1/executions/{uuid4()}/steps"),
-    ("POST", f"/api/v1/executions/{uuid4()}/cancel"),
-    ("POST", f"/api/v1/executions/{uuid4()}/retry"),
-    ("POST", f"/api/v1/executions/{uuid4()}/acceptance"),
-    ("POST", f"/api/v1/executions/{uuid4()}/clarification"),
+    ("GET", f"/api/v1/executions/{UNKNOWN}"),
+    ("GET", f"/api/v1/executions/{UNKNOWN}/events"),
+    ("GET", f"/api/v1/executions/{UNKNOWN}/steps"),
+    ("POST", f"/api/v1/executions/{UNKNOWN}/cancel"),
+    ("POST", f"/api/v1/executions/{UNKNOWN}/retry"),
+    ("POST", f"/api/v1/executions/{UNKNOWN}/acceptance"),
+    ("POST", f"/api/v1/executions/{UNKNOWN}/clarification"),
     ("GET", "/api/v1/gates"),
-    ("GET", f"/api/v1/gates/{uuid4()}"),
+    ("GET", f"/api/v1/gates/{UNKNOWN}"),
     ("GET", "/api/v1/documents"),
-    ("GET", f"/api/v1/documents/{uuid4()}"),
+    ("GET", f"/api/v1/documents/{UNKNOWN}"),
     ("GET", "/api/v1/documents/by-scope/project/apollo/note"),
     ("GET", "/api/v1/documents/by-scope/project/apollo/note/versions"),
     ("GET", "/api/v1/projects"),
@@ -145,7 +146,7 @@ def test_pages_keep_their_own_errors(client: Client) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST", "TRACE"])
 def test_another_method_is_405_and_the_right_ones_are_named(olga: APIClient, method: str) -> None:
-    answer = olga.generic(method, f"{URL}/{uuid4()}")
+    answer = olga.generic(method, f"{URL}/{UNKNOWN}")
     is_problem(answer, 405, "METHOD_NOT_ALLOWED")
     assert answer["Allow"] == "GET, HEAD, OPTIONS"
 
@@ -222,7 +223,7 @@ def test_a_database_that_does_not_answer_is_503(olga: APIClient, caplog: pytest.
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-@pytest.mark.parametrize("url", [URL, f"{URL}/{uuid4()}", "/api/v1/nothing", "/livez"])
+@pytest.mark.parametrize("url", [URL, f"{URL}/{UNKNOWN}", "/api/v1/nothing", "/livez"])
 def test_every_answer_has_an_id_and_the_headers_of_the_api(olga: APIClient, url: str) -> None:
     answer = olga.get(url)
     assert is_uuid(answer["X-Request-ID"])
@@ -254,7 +255,7 @@ async def test_the_same_holds_on_asgi() -> None:
 def test_the_id_of_a_stranger_reads_like_one_that_does_not_exist(olga: APIClient, stranger: APIClient) -> None:
     execution = start(single())
     foreign = stranger.get(f"{URL}/{execution.pk}").json()
-    unknown = stranger.get(f"{URL}/{(other := uuid4())}").json()
+    unknown = stranger.get(f"{URL}/{(other := UNKNOWN)}").json()
     for key in ("request_id",):
         del foreign[key], unknown[key]
     assert str(foreign).replace(str(execution.pk), str(other)) == str(unknown)
