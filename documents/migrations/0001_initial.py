@@ -6,38 +6,73 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Document',
+            name="Document",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('project_id', models.CharField(max_length=64)),
-                ('scope_type', models.CharField(max_length=64)),
-                ('scope_id', models.CharField(max_length=1000)),
-                ('document_type', models.CharField(max_length=64)),
-                ('version', models.PositiveIntegerField()),
-                ('is_latest', models.BooleanField(default=True)),
-                ('status', models.CharField(choices=[('final', 'Final'), ('in_review', 'In Review'), ('accepted', 'Accepted'), ('changes_requested', 'Changes Requested'), ('rejected', 'Rejected')], max_length=20)),
-                ('title', models.CharField(max_length=300)),
-                ('summary', models.TextField(blank=True, default='')),
-                ('content', models.JSONField()),
-                ('content_sha256', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(max_length=150)),
-                ('created_by_step', models.CharField(blank=True, default='', max_length=2000)),
-                ('execution_id', models.UUIDField(null=True)),
-                ('is_offline', models.BooleanField(default=False, help_text='Made with the offline model: a sample, not real work.')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("project_id", models.CharField(max_length=64)),
+                ("scope_type", models.CharField(max_length=64)),
+                ("scope_id", models.CharField(max_length=1000)),
+                ("document_type", models.CharField(max_length=64)),
+                ("version", models.PositiveIntegerField()),
+                ("is_latest", models.BooleanField(default=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("final", "Final"),
+                            ("in_review", "In Review"),
+                            ("accepted", "Accepted"),
+                            ("changes_requested", "Changes Requested"),
+                            ("rejected", "Rejected"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("title", models.CharField(max_length=300)),
+                ("summary", models.TextField(blank=True, default="")),
+                ("content", models.JSONField()),
+                ("content_sha256", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(max_length=150)),
+                ("created_by_step", models.CharField(blank=True, default="", max_length=2000)),
+                ("execution_id", models.UUIDField(null=True)),
+                (
+                    "is_offline",
+                    models.BooleanField(
+                        default=False, help_text="Made with the offline model: a sample, not real work."
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-created_at', '-id'),
-                'indexes': [models.Index(fields=['project_id', '-created_at', '-id'], name='document_project_idx'), models.Index(fields=['-created_at', '-id'], name='document_newest_idx'), models.Index(fields=['execution_id', 'document_type'], name='document_execution_idx')],
-                'constraints': [models.UniqueConstraint(fields=('scope_type', 'scope_id', 'document_type', 'version'), name='document_version_once'), models.UniqueConstraint(condition=models.Q(('is_latest', True)), fields=('scope_type', 'scope_id', 'document_type'), name='document_one_latest'), models.CheckConstraint(condition=models.Q(('version__gte', 1)), name='document_version_positive'), models.CheckConstraint(condition=models.Q(('status__in', ['final', 'in_review', 'accepted', 'changes_requested', 'rejected'])), name='document_status_known')],
+                "ordering": ("-created_at", "-id"),
+                "indexes": [
+                    models.Index(fields=["project_id", "-created_at", "-id"], name="document_project_idx"),
+                    models.Index(fields=["-created_at", "-id"], name="document_newest_idx"),
+                    models.Index(fields=["execution_id", "document_type"], name="document_execution_idx"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("scope_type", "scope_id", "document_type", "version"), name="document_version_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_latest", True)),
+                        fields=("scope_type", "scope_id", "document_type"),
+                        name="document_one_latest",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("version__gte", 1)), name="document_version_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["final", "in_review", "accepted", "changes_requested", "rejected"])
+                        ),
+                        name="document_status_known",
+                    ),
+                ],
             },
         ),
     ]
