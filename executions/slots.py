@@ -83,6 +83,7 @@ class Isolation:
                     await self._changed.wait_for(lambda: self._running == 0)
                 finally:
                     self._suspects_waiting -= 1
+                    self._changed.notify_all()  # it may have been cancelled: others waited for it
                 self._is_alone = True
             else:
                 await self._changed.wait_for(lambda: not self._is_alone and not self._suspects_waiting)

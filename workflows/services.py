@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from workflows.definition import Definition, ProductionStep
@@ -106,6 +107,13 @@ def find_revision(workflow_id: str, revision_or_digest: str) -> WorkflowRevision
     raise RevisionNotFound(workflow_id, revision_or_digest)
 
 
+def _make_roles(definition: Definition) -> None:
+    """Make the groups that the definition names, so that staff can put people into them."""
+    policies = [each.acceptance for each in definition.document_types.values() if each.acceptance is not None]
+    names = {name for policy in policies for name in (*policy.roles, *policy.escalate_to)}
+    Group.objects.bulk_create([Group(name=name) for name in sorted(names)], ignore_conflicts=True)
+
+
 def _store(parsed: ParsedFile, definition: Definition, package: str, at: datetime) -> tuple[WorkflowRevision, bool]:
     digest = digest_of(definition)
     row = WorkflowRevision(
@@ -127,6 +135,7 @@ def _store(parsed: ParsedFile, definition: Definition, package: str, at: datetim
         Workflow.objects.update_or_create(
             workflow_id=stored.workflow_id, defaults={"current_revision": stored, "updated_at": at}
         )
+        _make_roles(definition)
     logger.info(
         "Workflow loaded",
         extra={

@@ -175,8 +175,8 @@ class Session:
             self._say(
                 "The worker of this command stops now, so it waits for another: manage.py up, or manage.py worker."
             )
-        self._say(f"Follow it:  {base_url()}/executions/{self.execution.pk}/")
-        self._say(f"By API:     GET {self._api_url()}/stream")
+        self._say(f"Follow it:  {base_url()}/admin/executions/execution/{self.execution.pk}/change/")
+        self._say(f"By API:     GET {self._api_url()}/events")
         self._say(f"Cancel it:  POST {self._api_url()}/cancel")
 
     def _api_url(self) -> str:

@@ -170,7 +170,7 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.seen["jobs"])
     @rule(which=st.integers(0, 1), limit=st.sampled_from([1, 2, 16, 16]))
     def fetch_a_job(self, which: int, limit: int) -> None:
-        """A worker takes the next job, as the queue gives them out, and claims what may start."""
+        """A worker gets the next job, as the queue gives them out, and claims what may start."""
         worker = self.world.workers[which]
         job_id, execution_id = fetch_job(worker)
         if job_id is None:
@@ -178,6 +178,13 @@ class EngineMachine(RuleBasedStateMachine):
         self.claim_all(worker, UUID(execution_id), limit)
         with connection.cursor() as cursor:
             cursor.execute("SELECT procrastinate_finish_job_v1(%s, 'succeeded', true)", [job_id])
+
+    @precondition(lambda self: self.world.seen["jobs"])
+    @rule(which=st.integers(0, 1), most=st.sampled_from([1, 16]))
+    def take_wake_ups(self, which: int, most: int) -> None:
+        """A worker takes many wake-ups off the queue at once."""
+        for execution_id in work.take_wakeups(most):
+            self.claim_all(self.world.workers[which], execution_id, 16)
 
     @rule(data=st.data(), which=st.integers(0, 1), is_a_job=st.booleans())
     def wake_once_more(self, data: st.DataObject, which: int, is_a_job: bool) -> None:
@@ -232,7 +239,8 @@ class EngineMachine(RuleBasedStateMachine):
         if is_booked:
             self.book(held, kind)
         if misfortune == "crash":
-            self.crash(self.world.workers.index(held.worker), has_a_job=data.draw(st.booleans()))
+            jobs = data.draw(st.sampled_from(["none", "a fetched one", "taken ones"]), label="jobs")
+            self.crash(self.world.workers.index(held.worker), jobs=jobs)
         elif misfortune == "release":
             self.release(held)
         elif misfortune == "lose_track" and not held.is_booked:
@@ -245,15 +253,19 @@ class EngineMachine(RuleBasedStateMachine):
         work.release(held.claim)
         self.world.held.remove(held)
 
-    def crash(self, which: int, *, has_a_job: bool) -> None:
+    def crash(self, which: int, *, jobs: str) -> None:
         """A worker dies with all it holds; another comes in its place. What it held may still come, much later."""
         dead = self.world.workers[which]
-        if has_a_job:
+        if jobs == "a fetched one":
             fetch_job(dead)
+        elif jobs == "taken ones":
+            work.take_wakeups(16)
         dead.die()
         self.world.zombies += [held for held in self.world.held if held.worker is dead]
         self.world.held = [held for held in self.world.held if held.worker is not dead]
         self.world.workers[which] = PretendWorker()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE executions_execution SET updated_at = updated_at - interval '10 s'")
         sweep()
 
     def lose_track(self, held: Held) -> None:

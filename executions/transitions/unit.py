@@ -38,7 +38,7 @@ Statement = tuple[str, list[tuple[Any, ...]]]
 
 
 class Unit:
-    """A locked execution and what is about to be written of it. Made by :func:`locked` only."""
+    """A locked execution and what is about to be written of it. Made by :func:`lock` and :func:`lock_all` only."""
 
     def __init__(self, execution: ExecutionRow, steps: dict[str, StepRow], now: datetime) -> None:
         self.execution = execution

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
+from operator import itemgetter
 from typing import cast
 
 import pytest
@@ -57,7 +58,11 @@ class Batch:
 
 @pytest.fixture(scope="module")
 def batch(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Batch]:
-    """Begin every scenario of the module that was asked for; with xdist, each when its test's turn comes."""
+    """Begin every scenario of the module that was asked for.
+
+    With xdist that is only right where one process has all of them (``--dist loadgroup``); otherwise each begins
+    when its test's turn comes.
+    """
     server = settings.DATABASES["default"]
     template = Place(
         host=server["HOST"],
@@ -68,17 +73,17 @@ def batch(request: pytest.FixtureRequest, django_db_setup: None, django_db_block
     )
     connections.close_all()  # a template must not be in use
     template.create(server["NAME"])
-    is_shared = "PYTEST_XDIST_WORKER" in os.environ
+    is_shared = "PYTEST_XDIST_WORKER" in os.environ and not request.config.getoption("loadgroup", default=False)
     wanted = [] if is_shared else [item for item in request.session.items if item.path == request.path]
     with django_db_blocker.unblock():
-        batch = Batch([_scenario(item) for item in wanted], template)
+        # In the order of the list, where the longest stand first, whatever the order of the tests.
+        batch = Batch([scenario for _, scenario in sorted(map(_scenario, wanted), key=itemgetter(0))], template)
         yield batch
         batch.close()
     template.drop()
 
 
-def _scenario(item: pytest.Item) -> Scenario:
+def _scenario(item: pytest.Item) -> tuple[int, Scenario]:
+    """Return a test's scenario and its place in the list."""
     assert isinstance(item, pytest.Function)
-    scenario = item.callspec.params["scenario"]
-    assert callable(scenario)
-    return cast(Scenario, scenario)
+    return item.callspec.indices["scenario"], cast(Scenario, item.callspec.params["scenario"])

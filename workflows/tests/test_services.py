@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection, transaction
 
 from workflows.definition import Definition
@@ -86,6 +87,20 @@ def test_a_changed_prompt_makes_a_new_revision_and_the_old_one_can_become_curren
     assert load_one(tmp_path / "old", at=TUESDAY).is_created is False
     assert current_revision("book") == old
     assert Workflow.objects.get(pk="book").updated_at == TUESDAY
+
+
+def test_the_roles_that_a_workflow_names_are_made_once(tmp_path: Path) -> None:
+    write_package(tmp_path, {"book.json": v1()})
+    load_one(tmp_path)
+    load_one(tmp_path, at=TUESDAY)
+    roles = {
+        name
+        for each in current_revision("book").parsed().document_types.values()
+        if each.acceptance
+        for name in each.acceptance.roles
+    }
+    assert roles
+    assert sorted(Group.objects.filter(name__in=roles).values_list("name", flat=True)) == sorted(roles)
 
 
 def test_one_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:

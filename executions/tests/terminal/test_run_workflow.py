@@ -218,7 +218,7 @@ def test_a_time_out_leaves_the_execution_alone(transactional_db: None) -> None:
     execution = Execution.objects.get()
     assert result.code == ExitCode.INTERRUPTED
     assert f"0.3 s are over: execution {execution.pk} is not cancelled and goes on." in result.stderr
-    assert f"/api/v1/executions/{execution.pk}/stream" in result.stderr
+    assert f"/api/v1/executions/{execution.pk}/events" in result.stderr
     assert result.frames[-1]["status"] == "pending"
 
 
