@@ -311,7 +311,7 @@ def take_wakeups(limit: int) -> list[UUID]:
 
 def current_tokens(tokens: list[UUID]) -> set[UUID]:
     """Return those of ``tokens`` (attempt ids) that still hold their step."""
-    found = database.rows("SELECT token FROM executions_step WHERE token = ANY(%s)", (tokens,))
+    found = database.rows("SELECT id FROM executions_attempt WHERE id = ANY(%s) AND status = 'running'", (tokens,))
     return {row[0] for row in found}
 
 
