@@ -120,7 +120,11 @@ class Runner:
             if self.is_stopping:
                 await self.database(partial(work.wake, execution_id))
                 return
-            taken = await self.slots.take(CLAIM_CHUNK)
+            try:
+                taken = await self.slots.take(CLAIM_CHUNK)
+            except asyncio.CancelledError:  # the worker's end: the wake-up is for another
+                await to_the_end(self.begin(partial(work.wake, execution_id)))
+                raise
             claims: list[Claim] = []
             try:
                 request = work.ClaimRequest(execution_id=execution_id, limit=taken)

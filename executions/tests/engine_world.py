@@ -33,7 +33,6 @@ from executions.services.executions import retry_execution
 from executions.tests.engine_cast import person
 from executions.tests.pretend_worker import Answer, PretendWorker, Reply, asking, document, sent_progress, valid
 from executions.values import Claim
-from executions.wakeups import QUEUE
 
 JSON = dict[str, Any]
 T = TypeVar("T")
@@ -107,15 +106,34 @@ def is_current(held: Held) -> bool:
     return work.current_tokens([held.claim.token]) == {held.claim.token}
 
 
-def fetch_job(worker: PretendWorker) -> tuple[int | None, str]:
-    """Have a worker take the next job, as the queue gives them out."""
+_FETCH = """
+UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s
+ WHERE id = (SELECT id FROM procrastinate_jobs
+              WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+              ORDER BY array_position(%(order)s::text[], args->>'execution_id'), id LIMIT 1)
+RETURNING id, args->>'execution_id'
+"""
+
+
+def fetch_job(worker: PretendWorker, order: Sequence[UUID]) -> tuple[int, UUID] | None:
+    """Have a worker get a job from the queue, of the first execution of ``order`` that has one.
+
+    The queue itself gives them out by age, which is another one each time an example is played.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, args->>'execution_id' FROM procrastinate_fetch_job_v2(ARRAY[%s]::varchar[], %s)",
-            [QUEUE, worker.id],
-        )
-        job_id, execution_id = cursor.fetchone()
-        return job_id, execution_id
+        cursor.execute(_FETCH, {"worker": worker.id, "order": [str(each) for each in order]})
+        found = cursor.fetchone()
+        return (found[0], UUID(found[1])) if found else None
+
+
+def stop_the_clock() -> None:
+    """Put every wait that has just begun off by an hour: time passes only where a rule says so."""
+    with connection.cursor() as cursor:
+        for table, column in (("executions_step", "due_at"), ("procrastinate_jobs", "scheduled_at")):
+            cursor.execute(
+                f"UPDATE {table} SET {column} = {column} + interval '1 hour'"  # noqa: S608 - names of ours
+                f" WHERE {column} BETWEEN now() - interval '20 min' AND now() + interval '20 min'"
+            )
 
 
 def state_of(execution_id: UUID) -> tuple[Any, ...]:

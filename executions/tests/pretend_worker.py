@@ -80,11 +80,13 @@ class Scripted:
 
 
 class PretendWorker:
-    """One registered worker of the queue."""
+    """One registered worker of the queue, which lives until it is told to die, however slow the test is."""
 
     def __init__(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT worker_id FROM procrastinate_register_worker_v1()")
+            cursor.execute(
+                "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '1 day') RETURNING id"
+            )
             self.id: int = cursor.fetchone()[0]
 
     def claim(self, execution: Execution | UUID, limit: int = 100) -> list[Claim]:

@@ -62,6 +62,10 @@ def test_provider_errors_have_a_budget_of_their_own() -> None:
     assert Step.objects.get(execution=execution).attempt == 3
     reasons = [row["reason"] for row in events(execution, "step_retrying")]
     assert reasons == ["output_invalid"] * 2 + ["provider_error"] * 6
+    assert all(set(row) == {"attempt", "reason", "findings"} for row in events(execution, "step_retrying"))
+    (finding,) = events(execution, "step_retrying")[-1]["findings"]
+    assert finding["code"] == "Overloaded"
+    assert "tried again at" in finding["detail"]
     told = prompt(claims[-1])
     assert '{"bad": 2}' in told, "the correction is not lost over the provider's errors"
 

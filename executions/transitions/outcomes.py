@@ -153,13 +153,9 @@ def _record_provider_failure(unit: Unit, step: StepRow, claim: Claim, outcome: P
     )
     step.due_at = unit.now + timedelta(seconds=wait)
     if not unit.is_draining:
-        findings = [{"code": type(error).__name__, "path": "", "detail": detail}]
-        data = {
-            "attempt": step.attempt,
-            "reason": RetryReason.PROVIDER_ERROR.value,
-            "findings": findings,
-            "retry_at": step.due_at.isoformat(),
-        }
+        when = f"{detail}; it is tried again at {step.due_at:%H:%M:%S} UTC"
+        findings = [{"code": type(error).__name__, "path": "", "detail": when}]
+        data = {"attempt": step.attempt, "reason": RetryReason.PROVIDER_ERROR.value, "findings": findings}
         unit.event(EventType.STEP_RETRYING, data, step)
 
 
