@@ -46,7 +46,7 @@ TAKE_CHUNK = 16
 # First the execution that woke us; a burst is still there a moment later.
 TAKE_AFTER_SECONDS = 0.01
 # Requests that share a transaction where several wait.
-BATCH_WIDTH = 16
+BATCH_WIDTH = 32
 # An answer longer than this is read in a thread, so that the event loop (and its heartbeat) goes on.
 LONG_ANSWER = 50_000
 # A claim is known within milliseconds of its commit, or never.

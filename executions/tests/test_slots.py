@@ -164,3 +164,50 @@ async def test_a_batch_goes_on_when_one_of_its_own_is_not_waited_for_any_more() 
     first.cancel()
     door.set()
     assert await second == 2
+
+
+class _Stuck:
+    """A ``run`` whose batches wait until they are let go, by number."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.doors: list[asyncio.Event] = []
+
+    async def __call__(self, items: Sequence[int]) -> list[int | Exception]:
+        self.batches.append(list(items))
+        self.doors.append(asyncio.Event())
+        await self.doors[-1].wait()
+        return [item * 10 for item in items]
+
+    async def reach(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.batches) < count:  # noqa: ASYNC110 - nobody to tell us
+                await asyncio.sleep(0.001)
+
+
+async def test_a_run_that_is_stuck_holds_nobody_up_and_its_helper_ends_when_it_goes_on() -> None:
+    run = _Stuck()
+    batcher = Batcher(run, width=1, parallel=2, patience=0.01)
+    stuck = batcher.submit(1)
+    others = [batcher.submit(number) for number in (2, 3)]
+    await run.reach(2)
+    run.doors[1].set()
+    assert await others[0] == 20
+    await run.reach(3)
+    assert not stuck.done()
+    run.doors[0].set()
+    run.doors[2].set()
+    assert await asyncio.gather(stuck, *others) == [10, 20, 30]
+
+
+async def test_no_more_than_so_many_runs_are_under_way() -> None:
+    run = _Stuck()
+    batcher = Batcher(run, width=1, parallel=2, patience=0.005)
+    futures = [batcher.submit(number) for number in range(4)]
+    await run.reach(2)
+    await asyncio.sleep(0.05)
+    assert len(run.batches) == 2
+    for number in range(4):
+        await run.reach(number + 1)
+        run.doors[number].set()
+    assert await asyncio.gather(*futures) == [0, 10, 20, 30]
