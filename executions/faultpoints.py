@@ -1,4 +1,4 @@
-"""Places where a test can kill a worker: the only way to know that a crash there loses nothing.
+"""Places where a test can kill a process: the only way to know that a crash there loses nothing.
 
 ``COMBINE_FAULTPOINTS`` is a list ``name=kill``, ``name=kill@n`` (at the n-th time) or ``name=kill:path`` (when it is
 about the step of that path), separated by commas. ``raise`` instead of ``kill`` fails there as when the database's
@@ -17,7 +17,16 @@ from dataclasses import dataclass
 from django.db import OperationalError
 
 NAMES = frozenset(
-    {"attempt_committed", "before_send", "first_text", "answer_booked", "inside_transaction", "after_commit"}
+    {
+        "attempt_committed",
+        "before_send",
+        "first_text",
+        "answer_booked",
+        "inside_transaction",
+        "after_commit",
+        "answer_kept",
+        "answer_committed",
+    }
 )
 
 _reached: Counter[str] = Counter()

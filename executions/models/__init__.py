@@ -3,7 +3,9 @@
 from executions.models.attempt import Attempt, AttemptStatus, CallStatus, LLMCall
 from executions.models.execution import Event, EventType, Execution, ExecutionStatus, Step, StepStatus
 from executions.models.gate import Decision, DecisionChannel, DecisionKind, Gate, GateKind, GateStatus
+from executions.models.idempotency import IdempotencyKey
 from executions.models.project import Project
+from executions.models.webhooks import DeliveryStatus, Webhook, WebhookAttempt, WebhookDelivery, WebhookRelay
 
 __all__ = [
     "Attempt",
@@ -12,6 +14,7 @@ __all__ = [
     "Decision",
     "DecisionChannel",
     "DecisionKind",
+    "DeliveryStatus",
     "Event",
     "EventType",
     "Execution",
@@ -19,8 +22,13 @@ __all__ = [
     "Gate",
     "GateKind",
     "GateStatus",
+    "IdempotencyKey",
     "LLMCall",
     "Project",
     "Step",
     "StepStatus",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookRelay",
 ]

@@ -28,6 +28,7 @@ from executions.exceptions import (
 from executions.llm.clarification import check_answers, cleaned_answers
 from executions.models import Decision, DecisionChannel, DecisionKind, Execution, Gate, GateKind, GateStatus
 from executions.services.access import may_decide, refusal, visible_execution
+from executions.services.preconditions import Precondition, check
 from executions.transitions import lifecycle
 from executions.transitions.iteration import carry_out_structure
 from executions.transitions.unit import Unit, lock
@@ -55,7 +56,15 @@ class Verdict:
     content_sha256: str | None = None
 
 
-def record_decision(*, actor: User, gate: Gate, verdict: Verdict, channel: DecisionChannel, at: datetime) -> Decision:
+def record_decision(
+    *,
+    actor: User,
+    gate: Gate,
+    verdict: Verdict,
+    channel: DecisionChannel,
+    at: datetime,
+    precondition: Precondition | None = None,
+) -> Decision:
     """Write one person's decision on a document and move the execution on, in one transaction.
 
     :raises InvalidState: nothing waits there (any more). :raises AlreadyDecided: somebody was faster.
@@ -63,7 +72,7 @@ def record_decision(*, actor: User, gate: Gate, verdict: Verdict, channel: Decis
     """
     _check_verdict(verdict)
     with transaction.atomic():
-        unit, gate = _lock_open_gate(gate, GateKind.ACCEPTANCE, actor)
+        unit, gate = _lock_open_gate(gate, GateKind.ACCEPTANCE, actor, precondition)
         _check_document(gate, verdict)
         if verdict.decision == DecisionKind.REQUEST_CHANGES:
             _check_rounds(unit, gate)
@@ -74,13 +83,21 @@ def record_decision(*, actor: User, gate: Gate, verdict: Verdict, channel: Decis
     return decision
 
 
-def answer_questions(*, actor: User, gate: Gate, answers: Any, channel: DecisionChannel, at: datetime) -> Decision:
+def answer_questions(
+    *,
+    actor: User,
+    gate: Gate,
+    answers: Any,
+    channel: DecisionChannel,
+    at: datetime,
+    precondition: Precondition | None = None,
+) -> Decision:
     """Write the answers to a gate's questions and let its step go on.
 
     :raises Invalid: an answer is missing, unknown or of the wrong type; each is named, nothing is lost.
     """
     with transaction.atomic():
-        unit, gate = _lock_open_gate(gate, GateKind.CLARIFICATION, actor)
+        unit, gate = _lock_open_gate(gate, GateKind.CLARIFICATION, actor, precondition)
         if not isinstance(answers, Mapping):
             raise Invalid([FieldError(path="/answers", code="WRONG_TYPE", detail="must be an object of answers by id")])
         findings = check_answers(gate.questions, answers)
@@ -139,8 +156,8 @@ def _raise_nothing_waits(execution: Execution, kind: GateKind) -> None:
     raise InvalidState(detail)
 
 
-def _lock_open_gate(gate: Gate, kind: GateKind, actor: User) -> tuple[Unit, Gate]:
-    """Lock the execution, then the gate; check that it is open and that the actor may decide."""
+def _lock_open_gate(gate: Gate, kind: GateKind, actor: User, precondition: Precondition | None) -> tuple[Unit, Gate]:
+    """Lock the execution, then the gate; check that it is as expected, open, and that the actor may decide."""
     unit = lock(gate.execution_id)
     gate = Gate.objects.select_for_update(of=("self",)).select_related("execution").get(pk=gate.pk)
     if gate.kind != kind:
@@ -148,6 +165,7 @@ def _lock_open_gate(gate: Gate, kind: GateKind, actor: User) -> tuple[Unit, Gate
     reason = refusal(actor, gate)
     if reason is not None:
         raise NotPermitted(reason)
+    check(precondition)
     if gate.status != GateStatus.OPEN:
         _raise_closed(gate)
     if unit.is_over:

@@ -24,6 +24,7 @@ from executions.llm.catalogue import resolve_model
 from executions.llm.parsing import summary_of, title_of
 from executions.models import EventType, Execution, Project
 from executions.services.access import require_operator, visible_execution
+from executions.services.preconditions import Precondition, check
 from executions.transitions import lifecycle
 from executions.transitions.definitions import layout_of
 from executions.transitions.inputs import DEFAULT_MODEL
@@ -80,7 +81,9 @@ def start_execution(*, actor: User, revision: WorkflowRevision, new: NewExecutio
     return execution
 
 
-def cancel_execution(*, actor: User, execution_id: UUID, reason: str = "") -> Execution:
+def cancel_execution(
+    *, actor: User, execution_id: UUID, reason: str = "", precondition: Precondition | None = None
+) -> Execution:
     """Cancel a run, for good; cancelling a cancelled one changes nothing.
 
     :raises InvalidState: it is completed or failed.
@@ -90,6 +93,7 @@ def cancel_execution(*, actor: User, execution_id: UUID, reason: str = "") -> Ex
     _check_reason(reason)
     with transaction.atomic():
         unit = lock(execution_id)
+        check(precondition)
         status = unit.execution.status
         if status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
             raise InvalidState(f"The run is {status.value}; only a run that is not over can be cancelled.")
@@ -100,7 +104,12 @@ def cancel_execution(*, actor: User, execution_id: UUID, reason: str = "") -> Ex
 
 
 def retry_execution(
-    *, actor: User, execution_id: UUID, reason: str = "", budget_usd: Decimal | None = None
+    *,
+    actor: User,
+    execution_id: UUID,
+    reason: str = "",
+    budget_usd: Decimal | None = None,
+    precondition: Precondition | None = None,
 ) -> Execution:
     """Bring a failed run back. Finished steps are not run, or paid for, again; the model sees ``reason``.
 
@@ -114,6 +123,7 @@ def retry_execution(
         raise Invalid(errors)
     with transaction.atomic():
         unit = lock(execution_id)
+        check(precondition)
         if unit.execution.status is not ExecutionStatus.FAILED:
             raise InvalidState(f"The run is {unit.execution.status.value}; only a failed run can be retried.")
         lifecycle.retry(unit, by=actor.get_username(), reason=reason, budget_usd=budget_usd)

@@ -6,14 +6,17 @@ import re
 
 import pytest
 from django.urls import URLPattern
+from rest_framework.exceptions import APIException
 
 from combine.env import BASE_DIR
 from executions import exceptions
+from executions.api import exceptions as api_exceptions
 from executions.api import urls as execution_urls
+from telemetry.api import urls as telemetry_urls
 from workflows.api import urls as workflow_urls
 
 TEXT = (BASE_DIR / "docs" / "api.md").read_text()
-ROUTES = [*workflow_urls.urlpatterns, *execution_urls.urlpatterns]
+ROUTES = [*workflow_urls.urlpatterns, *execution_urls.urlpatterns, *telemetry_urls.urlpatterns]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: str(route.pattern))
@@ -29,6 +32,11 @@ def test_every_refusal_has_its_code_in_the_table() -> None:
         each.code
         for each in vars(exceptions).values()
         if isinstance(each, type) and issubclass(each, exceptions.CombineError)
+    }
+    raised |= {
+        each.default_code.upper()
+        for each in vars(api_exceptions).values()
+        if isinstance(each, type) and issubclass(each, APIException) and each is not APIException
     }
     for code in raised - {"ERROR"}:
         assert f"`{code}`" in TEXT, code
