@@ -5,7 +5,9 @@ CombineError                     code
 │   ├── ExecutionNotFound        EXECUTION_NOT_FOUND
 │   ├── GateNotFound             GATE_NOT_FOUND
 │   ├── ProjectNotFound          PROJECT_NOT_FOUND
-│   └── StepNotFound             STEP_NOT_FOUND
+│   ├── StepNotFound             STEP_NOT_FOUND
+│   ├── WebhookNotFound          WEBHOOK_NOT_FOUND
+│   └── WebhookDeliveryNotFound  DELIVERY_NOT_FOUND
 ├── Invalid                      VALIDATION_ERROR, with a list of field errors
 ├── NotPermitted                 PERMISSION_DENIED
 └── Conflict                     CONFLICT
@@ -71,6 +73,20 @@ class StepNotFound(NotFound):
 
     def __init__(self, step_id: str) -> None:
         super().__init__(f"There is no step {step_id}.")
+
+
+class WebhookNotFound(NotFound):
+    code = "WEBHOOK_NOT_FOUND"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"There is no webhook {webhook_id}.")
+
+
+class WebhookDeliveryNotFound(NotFound):
+    code = "DELIVERY_NOT_FOUND"
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(f"The webhook has no delivery {delivery_id}.")
 
 
 class Invalid(CombineError):

@@ -1,4 +1,4 @@
-"""Wake-ups: the only place that enqueues a job.
+"""Wake-ups: the only place that enqueues a job for an execution (webhooks have theirs in ``executions.webhooks``).
 
 A wake-up says "look at this execution again" and carries nothing else; it may come late, twice or never.
 ``task.defer()`` would not join Django's transaction inside a worker (it uses the worker's own connection),
