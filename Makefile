@@ -8,13 +8,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check format lock clean
+.PHONY: help run test check format openapi lock clean
 
 help:
 	@echo "make run     install, prepare and run everything (COMBINE_PORT=8001 make run: another port)"
 	@echo "make test    run all tests (ARGS='-k name': some of them)"
 	@echo "make check   linters, types, import rules, migrations"
 	@echo "make format  bring code and templates into shape"
+	@echo "make openapi write docs/openapi.json anew"
 	@echo "make lock    compile requirements.in and requirements-dev.in into their .txt files"
 	@echo "make clean   remove caches (never data)"
 
@@ -36,6 +37,9 @@ format: $(VENV)/.development
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} + || true
+
+openapi: $(VENV)/.runtime
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json
 
 lock: $(VENV)/.development
 	@$(BIN)/uv --version >/dev/null 2>&1 || $(PIP) install uv

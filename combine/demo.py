@@ -47,6 +47,11 @@ ACCOUNTS = (
 DEMO_USER = ACCOUNTS[0].name
 
 
+def shown_accounts() -> tuple[DemoAccount, ...]:
+    """Return the accounts that the log-in page names: in a local demo all of them, anywhere else none."""
+    return ACCOUNTS if settings.COMBINE_ENV == "local" and settings.COMBINE_DEMO else ()
+
+
 def ensure_demo(say: Callable[[str], None]) -> str:
     """Make what is missing of the demo.
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
+from combine.api.openapi.document import SETTINGS as OPENAPI_SETTINGS
 from combine.env import BASE_DIR, read_env
 from combine.logs import logging_settings
 from combine.offline_model import noted_port
@@ -57,7 +58,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "combine.logins.lockout_middleware",
     "combine.api.middleware.api_middleware",
+    "combine.api.throttling.throttle_middleware",
 ]
 
 ROOT_URLCONF = "combine.urls"
@@ -99,8 +102,9 @@ AUTH_PASSWORD_VALIDATORS = (
     if ENV.is_production
     else []
 )
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
+AUTHENTICATION_BACKENDS = ["combine.logins.GuardedBackend"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
 
 # Language and time
 
@@ -124,6 +128,7 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "combine.api.handlers.form_refused"
 CSRF_TRUSTED_ORIGINS = list(ENV.csrf_trusted_origins)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -170,13 +175,12 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["combine.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "combine.api.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["executions.api.filters.StrictFilterBackend"],
     "DEFAULT_METADATA_CLASS": "combine.api.metadata.AllowedMethods",
     "EXCEPTION_HANDLER": "combine.api.errors.exception_handler",
     # `format` is a parameter like any other: an endpoint has it or refuses it.
     "URL_FORMAT_OVERRIDE": None,
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_RATES": dict(ENV.throttle),
-    "NUM_PROXIES": ENV.proxy_count,
+    "DEFAULT_SCHEMA_CLASS": "combine.api.openapi.schema.OperationSchema",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {
@@ -184,17 +188,7 @@ REST_KNOX = {
     "TOKEN_PREFIX": "cmb_",
     "TOKEN_TTL": timedelta(days=365),
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "The Combine",
-    "DESCRIPTION": "Documents produced by language models under human control.",
-    "VERSION": "1.0.0",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Whether the schema is complete is for tests to say, not for the check of a deployment.
-    "ENABLE_DJANGO_DEPLOY_CHECK": False,
-}
+SPECTACULAR_SETTINGS = OPENAPI_SETTINGS
 
 # Job queue: tasks are in <app>/jobs.py; a dead worker is noticed after 10 s, a delayed job is polled for every second
 
@@ -215,8 +209,10 @@ COMBINE_PACKAGES = list(ENV.packages)
 COMBINE_DEMO = ENV.is_demo
 COMBINE_WORKERS = ENV.workers
 COMBINE_WORKER_CONCURRENCY = ENV.worker_concurrency
+COMBINE_WEBHOOKS_ALLOW_PRIVATE = ENV.webhooks_allow_private
 COMBINE_MODELS = dict(ENV.models)
 COMBINE_THROTTLE = dict(ENV.throttle)
+COMBINE_PROXIES = ENV.proxy_count
 REDIS_URL = ENV.redis_url
 ANTHROPIC_API_KEY = ENV.anthropic_api_key
 COMBINE_OFFLINE_MODEL = not ENV.is_production and ENV.anthropic_api_key is None and ENV.anthropic_base_url is None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.generic import RedirectView
 
 from combine.api import handlers, health
+from combine.demo import shown_accounts
+from executions.pages.accounts import LogIn
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    # Ahead of the page's own entry, which knows of no demo.
+    path("login", LogIn.as_view(demo_accounts=shown_accounts), name="login"),
+    path("", include("executions.pages.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("combine.api.urls")),
     re_path(r"^api(?:/|$)", handlers.unknown_route),

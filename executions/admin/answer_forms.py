@@ -14,9 +14,9 @@ from django.forms import BoundField
 from django.http import QueryDict
 
 from documents.rendering import visible
-from executions.admin.review_forms import CommentField
 from executions.exceptions import FieldError
 from executions.llm.clarification import MAX_ANSWER_TEXT, PRIORITIES
+from executions.run_acts import CommentField
 
 JSON = dict[str, Any]
 _PREFIX = "answer-"

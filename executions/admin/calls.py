@@ -7,9 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from executions.admin.display import NOTHING, as_text, badge, link, model_text, moment, money, readable_json, short_id
+from executions.admin.display import as_text, badge, link, model_text, moment, readable_json, short_id
 from executions.admin.filters import ProjectFilter, ValuesFilter, WorkflowFilter
 from executions.admin.rows import ExecutionPartAdmin
+from executions.amounts import NOTHING, money
 from executions.models import LLMCall
 
 

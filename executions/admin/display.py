@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +20,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from documents.rendering import humanised, raw_json, visible
-
-NOTHING = "–"
-_CENT = Decimal("0.01")
+from executions.amounts import NOTHING
 
 # Icon and colour class of each status; the word itself is always beside them.
 _LOOKS = {
@@ -76,35 +73,6 @@ def link(view: str, key: UUID | str | int | None, label: str) -> SafeString:
 def short_id(key: UUID | None) -> str:
     """Return the first part of a UUID, enough to tell rows of a list apart."""
     return str(key)[:8] if key is not None else NOTHING
-
-
-def money(value: Decimal | None) -> str:
-    """Show an amount: two decimals, more below one cent. What is not known is never shown as zero."""
-    if value is None:
-        return "unknown"
-    if value == 0 or abs(value) >= _CENT:
-        return f"${value.quantize(_CENT, ROUND_HALF_UP):,}"
-    return f"${value.quantize(Decimal('0.0001'), ROUND_HALF_UP)}" if abs(value) >= Decimal("0.00005") else "<$0.0001"
-
-
-def duration(start: datetime | None, end: datetime | None) -> str:
-    """Show how long something took, to the precision that a reader needs."""
-    if start is None or end is None:
-        return NOTHING
-    return span(end - start)
-
-
-def span(length: timedelta) -> str:
-    """Show a length of time in its two largest units."""
-    seconds = max(length.total_seconds(), 0)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    first = next((at for at, part in enumerate(parts) if part[0]), len(parts) - 1)
-    return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value)
 
 
 def moment(value: datetime | None) -> str:

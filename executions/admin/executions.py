@@ -14,12 +14,13 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from executions.admin.display import badge, duration, link, moment, money, short_id
+from executions.admin.display import badge, link, moment, short_id
 from executions.admin.execution_acts import CANCEL, RETRY, acts, perform
 from executions.admin.execution_page import page_context
 from executions.admin.filters import OwnProjectFilter, OwnWorkflowFilter
 from executions.admin.people import person
 from executions.admin.rows import VisibleAdmin
+from executions.amounts import duration, money
 from executions.models import Execution, Project
 
 

@@ -9,8 +9,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from executions.admin.people import person
-from executions.admin.waiting import others_decide, waits_for
+from executions.admin.waiting import waiting_for_others
 from executions.models import Project
+from executions.services.access import gates_waiting_for
 from workflows.models import Workflow
 
 _MOST_CHOICES = 200
@@ -68,9 +69,9 @@ class WaitingFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "me":
-            return waits_for(queryset, person(request))
+            return gates_waiting_for(queryset, person(request))
         if self.value() == "others":
-            return others_decide(queryset, person(request))
+            return waiting_for_others(queryset, person(request))
         return queryset
 
 

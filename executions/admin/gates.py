@@ -11,10 +11,11 @@ from django.utils.safestring import SafeString
 
 from executions.admin.acceptance import review_document
 from executions.admin.clarification import answer_gate
-from executions.admin.display import NOTHING, badge, link, moment, readable_json, readable_text, short_id, span
+from executions.admin.display import badge, link, moment, readable_json, readable_text, short_id
 from executions.admin.filters import ProjectFilter, WaitingFilter, WorkflowFilter
 from executions.admin.gate_page import load_gate
 from executions.admin.rows import ExecutionPartAdmin
+from executions.amounts import NOTHING, span
 from executions.models import Decision, Gate, GateKind, GateStatus
 
 

@@ -14,9 +14,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from executions.admin.display import NOTHING, moment
+from executions.admin.display import moment
 from executions.admin.people import person
 from executions.admin.rows import VisibleAdmin
+from executions.amounts import NOTHING
 from executions.exceptions import CombineError
 from executions.models import Project
 from executions.services.access import is_operator

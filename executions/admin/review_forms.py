@@ -12,20 +12,13 @@ from django.http import QueryDict
 
 from documents.rendering import has_place
 from executions.models import DecisionKind, Gate
+from executions.run_acts import CommentField
 from executions.services.decisions import MAX_COMMENT, MAX_COMMENTS, Verdict
 
 MIN_REASON = 10
 PLACE_ROWS = 3
 MORE_ROWS = "more_rows"
 _REASONED = (DecisionKind.REQUEST_CHANGES.value, DecisionKind.REJECT.value)
-
-
-class CommentField(forms.CharField):
-    """Several lines of text. A browser sends its line ends as two characters; one is kept and counted."""
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        return re.sub("\r\n?", "\n", text) if isinstance(text, str) else text
 
 
 class VerdictForm(forms.Form):

@@ -7,9 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from executions.admin.display import badge, duration, link, moment, readable_json, readable_text, short_id
+from executions.admin.display import badge, link, moment, readable_json, readable_text, short_id
 from executions.admin.filters import ProjectFilter, WorkflowFilter
 from executions.admin.rows import ExecutionPartAdmin
+from executions.amounts import duration
 from executions.models import Attempt, Step
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from documents.rendering import visible
+from executions import amounts
 from executions.admin import display
 from executions.admin.waiting import Inbox, inbox
 
@@ -35,7 +36,7 @@ def in_words(status: str) -> str:
 
 @register.filter
 def money(value: Decimal | None) -> str:
-    return display.money(value)
+    return amounts.money(value)
 
 
 @register.filter
@@ -45,7 +46,7 @@ def moment(value: datetime | None) -> str:
 
 @register.filter
 def ago(value: datetime) -> str:
-    return display.span(timezone.now() - value)
+    return amounts.span(timezone.now() - value)
 
 
 @register.filter

@@ -178,7 +178,7 @@ def banner(token: str | None) -> str:
     """What a person needs to know when everything runs."""
     url = f"http://{browser_host(settings.COMBINE_HOST)}:{settings.COMBINE_PORT}"
     lines = ["", f"  The Combine is running at {url}", f"  Staff pages (admin):       {url}/admin/"]
-    lines.append(f"  API:                       {url}/api/v1/executions")
+    lines.append(f"  API and its documentation: {url}/api/v1/docs")
     if settings.COMBINE_OFFLINE_MODEL:
         lines.append("  The model is offline: documents are samples. Set ANTHROPIC_API_KEY for real ones.")
     if token is not None:
