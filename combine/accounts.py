@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from knox.models import AuthToken
+
+from combine.models import TokenNote
+
+logger = logging.getLogger(__name__)
 
 ADMIN = "admin"
 VIEWER = "viewer"
@@ -67,8 +73,8 @@ def update_account(*, name: str, password: str | None, roles: Iterable[str] | No
     return user
 
 
-def create_token(*, name: str, days: int | None) -> str:
-    """Make an API token that lasts ``days`` (None: the deployment's default) and return its text, which is not kept.
+def create_token(*, name: str, days: int | None, label: str = "") -> str:
+    """Make an API token for the user ``name`` and return its text, which is not kept.
 
     :raises AccountProblem: if there is no such user, or it may not log in.
     """
@@ -77,9 +83,20 @@ def create_token(*, name: str, days: int | None) -> str:
         raise AccountProblem(f"There is no user {name!r}. Make one with: manage.py create_user {name} --roles ...")
     if not user.is_active:
         raise AccountProblem(f"The user {name!r} is not active.")
+    return issue_token(user, days=days, label=label)[1]
+
+
+def issue_token(user: User, *, days: int | None, label: str) -> tuple[Any, str]:
+    """Make an API token that lasts ``days`` (None: the deployment's default).
+
+    :returns: its row, and its text, which is not kept.
+    """
     expiry = {} if days is None else {"expiry": timedelta(days=days)}
-    _, token = AuthToken.objects.create(user, **expiry)
-    return str(token)
+    with transaction.atomic():
+        row, text = AuthToken.objects.create(user, **expiry)
+        TokenNote.objects.create(token=row, label=label)
+    logger.info("A token was made", extra={"action": "token_created", "account": user.username, "token": row.token_key})
+    return row, str(text)
 
 
 def _check(user: User, password: str | None) -> None:

@@ -46,6 +46,14 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) ->
                 id="combine.E004",
             )
         )
+    if settings.COMBINE_THROTTLE["login"] is None:
+        messages.append(
+            Warning(
+                "Passwords may be guessed as often as anybody likes.",
+                hint="Set a rate for log-ins: COMBINE_THROTTLE=anon=off,user=off,token=off,start=off leaves that one.",
+                id="combine.W002",
+            )
+        )
     if settings.COMBINE_DEMO:
         messages.append(
             Warning("Demo accounts with known passwords would be made.", hint="Unset COMBINE_DEMO.", id="combine.W001")

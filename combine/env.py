@@ -21,7 +21,14 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DEFAULT_PORT = 8000
 DEFAULT_WORKER_CONCURRENCY = 300
 OFFLINE_PORT_DISTANCE = 1000
-DEFAULT_THROTTLE = {"anon": "300/min", "user": "6000/min", "start": "1200/min", "login": "20/min"}
+# A user's tokens share what the user has; none of them can use up all of it. `login` counts wrong passwords.
+DEFAULT_THROTTLE = {
+    "anon": "300/min",
+    "user": "12000/min",
+    "token": "6000/min",
+    "start": "1200/min",
+    "login": "15/hour",
+}
 
 _RATE = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -52,6 +59,7 @@ class Env:
     is_debug: bool
     workers: int
     worker_concurrency: int
+    webhooks_allow_private: bool
     models: Mapping[str, str]
     throttle: Mapping[str, str | None]
     secret_key: str | None
@@ -220,6 +228,7 @@ def read_env(environ: Mapping[str, str] | None = None) -> Env:
         is_debug=reader.flag("COMBINE_DEBUG", default=False),
         workers=reader.whole_number("COMBINE_WORKERS", 1, 0, 64),
         worker_concurrency=reader.whole_number("COMBINE_WORKER_CONCURRENCY", DEFAULT_WORKER_CONCURRENCY, 1, 5000),
+        webhooks_allow_private=reader.flag("COMBINE_WEBHOOKS_ALLOW_PRIVATE", default=False),
         models=reader.parsed("COMBINE_MODELS", {}, _parse_models),
         throttle=reader.parsed("COMBINE_THROTTLE", DEFAULT_THROTTLE, _parse_throttle),
         secret_key=reader.text("COMBINE_SECRET_KEY"),

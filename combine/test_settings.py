@@ -16,3 +16,5 @@ from combine.settings import DATABASES
 DATABASES["default"]["TEST"] = {"NAME": f"test_combine_{os.getpid()}"}
 COMBINE_WEB_POOL_SIZE = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Each test client would look through all static files otherwise.
+WHITENOISE_AUTOREFRESH = True

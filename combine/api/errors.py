@@ -125,7 +125,8 @@ def _(exc: rest.APIException) -> Problem:
     if wait := getattr(exc, "wait", None):
         headers["Retry-After"] = str(int(wait))
     code = _REST_CODES.get(type(exc)) or _upper(getattr(exc.detail, "code", None) or exc.default_code)
-    return Problem(status=exc.status_code, code=code, detail=str(exc.detail), headers=headers)
+    members = getattr(exc, "members", {})
+    return Problem(status=exc.status_code, code=code, detail=str(exc.detail), members=members, headers=headers)
 
 
 @problem_of.register

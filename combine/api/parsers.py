@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
 from django.core.exceptions import RequestDataTooBig
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from documents.canonical import MAX_INTEGER_DIGITS, NotStorable, normalise
@@ -23,7 +23,8 @@ class StrictJSONParser(BaseParser):
     """Parses ``application/json`` (UTF-8).
 
     400: not JSON, a key twice, NaN or infinity, a number without bound. 422: what PostgreSQL cannot hold
-    (NUL, half a surrogate pair), and what is nested or multiplied beyond all use. 413: over 2 MB.
+    (NUL, half a surrogate pair), and what is nested or multiplied beyond all use. 413: over 2 MB. 415: compressed;
+    what a few bytes unfold to cannot be bounded before it has been done.
     """
 
     media_type = "application/json"
@@ -31,6 +32,7 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
+        _refuse_other_types(media_type or self.media_type, parser_context)
         raw = stream.read(MAX_BODY_BYTES + 1)
         if len(raw) > MAX_BODY_BYTES:
             raise RequestDataTooBig(f"over {MAX_BODY_BYTES} bytes")
@@ -40,6 +42,14 @@ class StrictJSONParser(BaseParser):
             raise Invalid(
                 [FieldError(path=each.path, code=each.code, detail=each.detail) for each in error.problems]
             ) from error
+
+
+def _refuse_other_types(media_type: str, context: Mapping[str, Any] | None) -> None:
+    if "*" in media_type:  # the framework takes a pattern for a match
+        raise UnsupportedMediaType(media_type)
+    encoding = context["request"].headers.get("Content-Encoding", "") if context else ""
+    if encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("", detail="Bodies are taken as they are, without a Content-Encoding.")
 
 
 def _loads(raw: bytes) -> Any:

@@ -22,7 +22,10 @@ API_HEADERS = {
 }
 # RFC 9110's names, where Python still has older ones.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
-_PATH_CHARACTERS = "/-._~!$&'()*+,;=:@%"
+# Of a path that has been decoded: a percent sign in it is one, and no escape.
+_PATH_CHARACTERS = "/-._~!$&'()*+,;=:@"
+# A path that is longer than any of ours is not repeated in full.
+_MAX_PATH = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +43,21 @@ class Problem:
         """Return the JSON object; ``path`` is that of the request."""
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": _TITLES.get(self.status) or HTTPStatus(self.status).phrase,
+            "title": title_of(self.status),
             "status": self.status,
             "detail": self.detail,
-            "instance": quote(path, safe=_PATH_CHARACTERS, errors="replace"),
+            "instance": quote(path[:_MAX_PATH], safe=_PATH_CHARACTERS, errors="replace"),
             "code": self.code,
             "request_id": request_id.get(),
         }
         if self.errors:
             body["errors"] = list(self.errors)
         return body | dict(self.members)
+
+
+def title_of(status: int) -> str:
+    """Return the name of a status."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def problem_response(problem: Problem, request: HttpRequest) -> HttpResponse:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ParseError
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import empty
 from rest_framework.request import Request
 
@@ -64,17 +64,6 @@ def parse_body(request: Request, body_class: type[StrictSerializer]) -> dict[str
     return checked
 
 
-def parse_query(request: Request, query_class: type[StrictSerializer]) -> dict[str, Any]:
-    """Return the checked parameters, without those that were not given. :raises ParseError: one is wrong (400)."""
-    names = query_class().fields
-    given = {name: value for name, value in request.query_params.items() if name in names}
-    query = query_class(data=given)
-    if not query.is_valid():
-        raise ParseError(query.errors)
-    checked: dict[str, Any] = query.validated_data
-    return checked
-
-
 class Text(serializers.CharField):
     """A JSON string, as it is."""
 
@@ -96,7 +85,15 @@ class Text(serializers.CharField):
 
 
 class AnyJSON(serializers.JSONField):
-    """A JSON value of any type; the service that it is for checks it."""
+    """A JSON value of any type; the service that it is for checks it.
+
+    ``schema`` is what clients are told of it, ``schema_name`` what they call it.
+    """
+
+    def __init__(self, schema: Mapping[str, Any] | None = None, schema_name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.schema = schema or {}
+        self.schema_name = schema_name
 
     def to_internal_value(self, data: Any) -> Any:
         return data
@@ -128,6 +125,10 @@ class Money(serializers.DecimalField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=20, decimal_places=10, **kwargs)
 
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        # The base class takes an empty text for null, that is, for no limit at all.
+        return (False, data) if isinstance(data, str) else super().validate_empty_values(data)
+
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, int | float | str):
             self.fail("wrong_type")
@@ -141,11 +142,14 @@ class Money(serializers.DecimalField):
 
 
 class Choice(serializers.ChoiceField):
-    """One of some texts; what else was given is told which they are."""
+    """One of some texts; what else was given is told which they are. ``enum_name`` is what clients call the choice."""
 
-    def __init__(self, choices: Any, code: str = "invalid_choice", **kwargs: Any) -> None:
+    def __init__(
+        self, choices: Any, code: str = "invalid_choice", enum_name: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(choices, **kwargs)
         self._code = code
+        self.enum_name = enum_name
 
     def to_internal_value(self, data: Any) -> str:
         if isinstance(data, str) and data in self.choices:
@@ -202,6 +206,7 @@ def shown(text: str) -> str:
 
 def _number_text(number: float) -> str:
     try:
-        return f"{Decimal(repr(number)):f}"
+        # Fractions of a JSON number are binary: 0.1 + 0.2 has 17 digits that nobody meant.
+        return f"{round(Decimal(repr(number)), 10):f}"
     except InvalidOperation:
         return ""

@@ -152,6 +152,10 @@ def test_check_deploy_is_clean_in_production_and_not_at_home(tmp_path: Path) -> 
     assert without_key.returncode == 1
     assert "combine.E004" in without_key.stderr
 
+    without_limits = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, COMBINE_THROTTLE="off")
+    assert without_limits.returncode == 1
+    assert "combine.W002" in without_limits.stderr
+
     local = manage("check", "--deploy", COMBINE_HOME=str(tmp_path))
     assert local.returncode == 1
     assert "combine.E001" in local.stderr
