@@ -23,6 +23,7 @@ from executions import faultpoints
 from executions.batching import Batcher
 from executions.engine.state import ErrorCode
 from executions.faultpoints import reach
+from executions.live_text import LiveText
 from executions.llm.catalogue import larger_max_tokens
 from executions.llm.client import ModelClient
 from executions.llm.errors import LLMError, TransientError
@@ -66,6 +67,8 @@ class Runner:
         self.slots = Slots(concurrency)
         self.isolation = Isolation()
         self.worker_id: int | None = None
+        # Where those who watch are told what models write.
+        self.live_text: LiveText | None = None
         self.is_stopping = False
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
@@ -223,6 +226,8 @@ class Runner:
         task = asyncio.current_task()
         assert task is not None
         self._calls[claim.token] = task
+        if self.live_text is not None:
+            self.live_text.begin(claim, progress)
         on_text = partial(_first_text, claim.path) if faultpoints.is_active() else None
         reach("before_send")
         try:
@@ -235,6 +240,8 @@ class Runner:
             raise
         finally:
             self._calls.pop(claim.token, None)
+            if self.live_text is not None:
+                self.live_text.end(claim)
         await to_the_end(self._bookings.submit((claim, response)))
         reach("answer_booked")
         return await self._read(

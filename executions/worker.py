@@ -1,4 +1,4 @@
-"""A worker process: the queue's worker, the runner, the watch over cancelled calls, and the sweeper."""
+"""A worker process: the queue's worker, the runner, the watch over cancelled calls, the sweeper, and the courier."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from django.db import Error as DatabaseFault
 from django.db import connections
 from procrastinate.contrib.django import procrastinate_app
 
+from executions.live_text import telling_watchers
 from executions.llm.client import ModelClient, preload
 from executions.runner import Runner
 from executions.services import work
 from executions.wakeups import QUEUE
+from executions.webhooks import wakeups as webhooks
+from executions.webhooks.courier import WEBHOOKS_AT_ONCE, Courier
+from executions.webhooks.sending import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +46,20 @@ async def run_worker(*, concurrency: int) -> None:
     gc.set_threshold(GC_THRESHOLD, 20, 50)
     client = ModelClient(base_url=settings.ANTHROPIC_BASE_URL, api_key=settings.ANTHROPIC_API_KEY)
     runner = Runner(client=client, concurrency=concurrency)
+    sender = Sender(allow_private=settings.COMBINE_WEBHOOKS_ALLOW_PRIVATE)
+    courier = Courier(sender=sender, is_stopping=lambda: runner.is_stopping)
     queue_app = procrastinate_app.current_app
     app = queue_app.with_connector(queue_app.connector.get_worker_connector())  # type: ignore[attr-defined]
-    async with app.open_async(), client:
+    async with app.open_async(), client, telling_watchers() as runner.live_text:
         jobs = asyncio.create_task(
             app.run_worker_async(
-                queues=[QUEUE],
-                concurrency=concurrency,
+                queues=[QUEUE, webhooks.QUEUE],
+                concurrency=concurrency + WEBHOOKS_AT_ONCE,
                 install_signal_handlers=False,
                 shutdown_graceful_timeout=GRACE_SECONDS,
                 delete_jobs="always",
                 task_middleware=[],  # the default visits a thread twice a job, for connections that we do not open
-                additional_context={"runner": runner},
+                additional_context={"runner": runner, "courier": courier},
                 update_heartbeat_interval=settings.PROCRASTINATE_WORKER_DEFAULTS["update_heartbeat_interval"],
                 stalled_worker_timeout=settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"],
                 fetch_job_polling_interval=settings.PROCRASTINATE_WORKER_DEFAULTS["fetch_job_polling_interval"],
@@ -61,18 +67,20 @@ async def run_worker(*, concurrency: int) -> None:
         )
         watch = asyncio.create_task(runner.watch())
         sweeper = asyncio.create_task(_sweep(runner))
+        relay = asyncio.create_task(courier.watch(dead_after=DEAD_AFTER_SECONDS))
         _stop_on_signals(runner, jobs)
         try:
             await _first_end(jobs, watch, sweeper, runner)
         finally:
             was_told_to_stop, runner.is_stopping = runner.is_stopping, True
-            for task in (watch, sweeper, jobs):
+            for task in (watch, sweeper, relay, jobs):
                 task.cancel()
-            await asyncio.gather(watch, sweeper, jobs, return_exceptions=True)
+            await asyncio.gather(watch, sweeper, relay, jobs, return_exceptions=True)
             if was_told_to_stop:
                 with contextlib.suppress(DatabaseFault):  # then it looks as if this worker had died
                     await runner.give_back_all()
             runner.close()
+            courier.close()
 
 
 def _keep_to_indexes() -> None:

@@ -37,6 +37,7 @@ class MessageReader:
         self._on_usage = on_usage
         self._buffer = b""
         self._texts: list[str] = []
+        progress.texts = self._texts
         self._text_bytes = 0
         self._stop_reason: str | None = None
         self._stop_details: JSON | None = None

@@ -200,10 +200,11 @@ class CallProgress:
     """What is known of a call so far; updated in place, so it survives an error and a cancellation.
 
     ``usage`` stays empty until the API has reported any. ``was_sent`` is false while nothing can have
-    reached the API, so nothing can have been charged.
+    reached the API, so nothing can have been charged. ``texts`` are the pieces of the answer, as they came.
     """
 
     usage: JSON = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
     text_chars: int = 0
     ttft_ms: int | None = None
     latency_ms: int = 0

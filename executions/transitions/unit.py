@@ -18,6 +18,7 @@ from uuid import UUID
 from django.db import connection
 
 from documents import database
+from executions import notifications
 from executions.engine.layout import Layout
 from executions.engine.plan import Command, execution_status, plan
 from executions.engine.state import (
@@ -217,6 +218,8 @@ def flush_all(units: Sequence[Unit]) -> None:
     changed = [unit for unit in units if unit._is_dirty or unit._statements or unit.reserved_delta]
     if not changed:
         return
+    # Nobody can watch what was not there before its first event.
+    news = [unit.execution.id for unit in changed if unit._events and unit._events[0]["seq"] > 1]
     first = [(sql, row) for unit in changed for sql, params in unit._statements for row in params]
     tables: dict[str, list[JSON]] = {}
     for unit in changed:
@@ -224,6 +227,7 @@ def flush_all(units: Sequence[Unit]) -> None:
             tables.setdefault(table, []).extend(rows)
     params = {table: database.json_rows(rows) for table, rows in tables.items()}
     database.query_together(*first, (statements.WRITE, params))
+    notifications.publish(news)
 
 
 def lock(execution_id: UUID) -> Unit:

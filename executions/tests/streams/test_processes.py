@@ -1,0 +1,116 @@
+"""Several processes, and what may break between them."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from documents import database
+from executions.models import Execution
+from executions.streams.timing import Timing
+from executions.tests.engine_cast import person, start
+from executions.tests.engine_definitions import single
+from executions.tests.pretend_worker import drive
+from executions.tests.streams.clients import EventSource, Received, Socket
+from executions.tests.streams.histories import table, tell
+from executions.tests.streams.web import RedisProcess, ThreadedServer, WebProcess, bearer, ended
+
+_LISTENERS = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name = 'combine listener' AND state = 'idle' AND query ~ 'access'
+"""
+_TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name = 'combine listener'
+"""
+
+
+def wait_until_listening() -> None:
+    """Wait until a web process listens, to the last of its channels too."""
+    deadline = time.monotonic() + 10
+    while database.rows(_LISTENERS)[0][0] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def seconds_to(frames: Iterator[Received], execution: Execution) -> float:
+    """Have one more event told; return how long it takes to arrive."""
+    began = time.monotonic()
+    tell(execution, 1)
+    next(frames)
+    return time.monotonic() - began
+
+
+def test_a_listener_that_loses_its_connection_delays_events_and_loses_none(web: WebProcess) -> None:
+    execution, olga = start(single()), bearer(person("olga"))
+
+    with EventSource(web.host, execution.pk, olga) as source:
+        frames = source.events()
+        seen: list[Received] = [next(frames)]
+        wait_until_listening()
+        database.rows(_TERMINATE)
+        assert seconds_to(frames, execution) < 1.0
+        wait_until_listening()
+        assert seconds_to(frames, execution) < 0.5
+        drive(execution)
+        seen += frames
+
+    assert [frame.data for frame in seen[1:]] == table(execution)[3:]
+
+
+def test_two_processes_and_redis_and_no_redis(tmp_path: Path, settings: Settings, transactional_db: None) -> None:
+    redis = RedisProcess()
+    settings.REDIS_URL = redis.url
+    other = WebProcess(tmp_path / "log", REDIS_URL=redis.url)
+    with ended(redis, other), ThreadedServer(Timing()) as one:
+        execution, olga = start(single()), bearer(person("olga"))
+        with EventSource(one.host, execution.pk, olga) as here, EventSource(other.host, execution.pk, olga) as there:
+            frames, others = here.events(), there.events()
+            assert next(frames).data == next(others).data
+            time.sleep(0.5)  # both have subscribed
+            began = time.monotonic()
+            tell(execution, 1)
+            assert next(frames).data == next(others).data
+            assert time.monotonic() - began < 0.5
+            redis.stop()
+            began = time.monotonic()
+            tell(execution, 1)
+            assert next(frames).data == next(others).data
+            assert time.monotonic() - began < 2.5
+            _cancel_by_api(other, execution.pk, olga)
+            assert [frame.event for frame in others] == ["execution_cancelled"]
+            assert [frame.event for frame in frames] == ["execution_cancelled"]
+        assert "Traceback" not in other.log.read_text()
+
+
+def _cancel_by_api(web: WebProcess, execution_id: object, headers: dict[str, str]) -> None:
+    caller = http.client.HTTPConnection(web.host, timeout=10)
+    path = f"/api/v1/executions/{execution_id}/cancel"
+    caller.request("POST", path, body="{}", headers={**headers, "Content-Type": "application/json"})
+    assert caller.getresponse().status == 200
+    caller.close()
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_a_server_that_is_stopped_ends_its_streams_in_order(tmp_path: Path) -> None:
+    execution, olga = start(single()), bearer(person("olga"))
+    web = WebProcess(tmp_path / "log")
+    with ended(web):
+        with EventSource(web.host, execution.pk, olga) as source, Socket(web.host, execution.pk, olga) as socket:
+            frames, messages = source.events(), socket.frames()
+            assert (next(frames).id, next(messages)["seq"], next(messages)["seq"]) == ("1", None, 1)
+            began = time.monotonic()
+            web.process.send_signal(signal.SIGTERM)
+            # Neither is cut off: the answer ends as answers do, and the socket is told why.
+            assert list(frames) == []
+            assert list(messages) == []
+            assert socket.code == 1012
+            assert web.process.wait(5) == 0
+            assert time.monotonic() - began < 3
+        assert web.log.read_text() == ""
