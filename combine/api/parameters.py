@@ -20,11 +20,13 @@ class KnownParameters(BasePermission):
     """Refuse (400) a query that would be ignored or misread.
 
     No matter of permission, but the framework has this one hook between "who is it" and the view, and it holds
-    for every view without its doing. A view names its parameters by ``query_class`` (a serializer); a list adds
-    those of its paginator.
+    for every view without its doing. A view names its parameters by ``filterset_class``; a list adds those of its
+    paginator.
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
+        if not hasattr(view, (request.method or "").lower()):
+            return True  # 405 is what is wrong first
         known = _known_names(request, view)
         errors = {
             printable(name, 80): [problem]
@@ -39,8 +41,8 @@ class KnownParameters(BasePermission):
 def _known_names(request: Request, view: APIView) -> list[str]:
     if request.method not in ("GET", "HEAD"):
         return []
-    query_class = getattr(view, "query_class", None)
-    names = list(query_class().fields) if query_class is not None else []
+    filterset_class = getattr(view, "filterset_class", None)
+    names = list(filterset_class.base_filters) if filterset_class is not None else []
     paginator = getattr(view, "paginator", None)
     return names + (list(paginator.query_names(view)) if paginator is not None else [])
 

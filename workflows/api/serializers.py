@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from workflows.definition import Definition, DocumentType, InputRef, IterationStep, ProductionStep, Step
+from workflows.definition import AcceptancePolicy, DocumentType, InputRef, IterationStep, ProductionStep, SourceFormat
+from workflows.definition import Step as AnyStep
 from workflows.models import WorkflowRevision
+
+
+class TextOrNull(serializers.CharField):
+    """A text in which nothing is the empty text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+    def to_representation(self, value: Any) -> Any:
+        return value or None
+
+
+class FormatField(serializers.CharField):
+    """One of the two formats of definitions."""
+
+
+extend_schema_field({"type": "string", "enum": [*get_args(SourceFormat)]}, component_name="WorkflowFormat")(FormatField)
 
 
 class WorkflowSerializer(serializers.Serializer[WorkflowRevision]):
@@ -15,108 +34,150 @@ class WorkflowSerializer(serializers.Serializer[WorkflowRevision]):
 
     workflow_id = serializers.CharField()
     name = serializers.CharField()
-    description = serializers.SerializerMethodField()
+    description = TextOrNull()
     revision = serializers.CharField()
-    effective_date = serializers.DateField()
-    step_count = serializers.IntegerField()
-    format = serializers.CharField()
+    effective_date = serializers.DateField(allow_null=True)
+    step_count = serializers.IntegerField(help_text="Production steps, at whatever depth.")
+    format = FormatField()
 
-    def get_description(self, revision: WorkflowRevision) -> str | None:
-        return revision.description or None
+
+class ScopeSerializer(serializers.Serializer[Any]):
+    """A level of the tree that documents live in; the root has no parent."""
+
+    # A field of that name; fields are taken from the class before it is made.
+    parent = serializers.CharField(allow_null=True)  # type: ignore[assignment]
+
+
+class AcceptancePolicySerializer(serializers.Serializer[AcceptancePolicy]):
+    """How a type of document is accepted. Durations are ISO 8601."""
+
+    users = serializers.ListField(child=serializers.CharField())
+    quorum = serializers.IntegerField(help_text="How many have to accept.")
+    four_eyes = serializers.BooleanField(help_text="Whoever started the execution may not decide.")
+    due_in = serializers.CharField(allow_null=True)
+    remind_every = serializers.CharField(allow_null=True)
+    escalate_to = serializers.ListField(child=serializers.CharField())
+    on_timeout = serializers.CharField(allow_null=True, help_text="`fail`, `accept`, or nothing.")
+    max_rework_rounds = serializers.IntegerField(allow_null=True)
+
+
+class DocumentTypeSerializer(serializers.Serializer[DocumentType]):
+    """What the workflow says of a type of document."""
+
+    name = serializers.CharField()
+    description = TextOrNull()
+    scope = serializers.CharField()
+    may_own = serializers.ListField(child=serializers.CharField())
+    collection_field = serializers.CharField(allow_null=True)
+    acceptance_required = serializers.SerializerMethodField()
+    accepted_by = serializers.SerializerMethodField(help_text="Groups whose members decide.")
+    acceptance = AcceptancePolicySerializer(allow_null=True)
+
+    def get_acceptance_required(self, each: DocumentType) -> bool:
+        return each.acceptance is not None
+
+    def get_accepted_by(self, each: DocumentType) -> list[str]:
+        return [] if each.acceptance is None else list(each.acceptance.roles)
+
+
+class EntityTypeSerializer(serializers.Serializer[Any]):
+    """What the items of a collection are."""
+
+    name = serializers.CharField()
+    parent_doc_type = serializers.CharField()
+    creates_scope = serializers.CharField()
+
+
+class StepInputSerializer(serializers.Serializer[InputRef]):
+    """What a step is given: a document, or the item that is iterated over."""
+
+    doc_type = serializers.CharField(allow_null=True)
+    entity_type = serializers.CharField(allow_null=True)
+    scope = serializers.CharField()
+    required = serializers.BooleanField()  # type: ignore[assignment] # fields are taken before the class is made
+    context = serializers.BooleanField()  # type: ignore[assignment]
+
+
+class ProductionStepSerializer(serializers.Serializer[ProductionStep]):
+    """A step that has a model write one document."""
+
+    step_id = serializers.CharField()
+    name = serializers.CharField()
+    role = serializers.CharField()
+    task_prompt = serializers.CharField(source="task")
+    produces = serializers.CharField()
+    scope = serializers.CharField()
+    inputs = StepInputSerializer(many=True)
+    model = serializers.CharField(allow_null=True)
+    max_tokens = serializers.IntegerField(allow_null=True)
+    allow_clarification = serializers.BooleanField()
+    max_attempts = serializers.IntegerField()
+    timeout_seconds = serializers.FloatField(allow_null=True)
+
+
+class IterateOverSerializer(serializers.Serializer[IterationStep]):
+    """The collection whose items an iteration runs its steps for."""
+
+    doc_type = serializers.CharField()
+    collection_field = serializers.CharField()
+    entity_type = serializers.CharField()
+
+
+def _kinds_of_steps() -> list[type[serializers.Serializer[Any]]]:
+    return [ProductionStepSerializer, IterationStepSerializer]
+
+
+def _steps() -> Any:
+    # A function, since steps are made of steps.
+    return PolymorphicProxySerializer(
+        component_name="WorkflowStep",
+        serializers=_kinds_of_steps,
+        resource_type_field_name=None,
+        many=True,
+    )
+
+
+class IterationStepSerializer(serializers.Serializer[IterationStep]):
+    """A step that runs the steps inside it for each item of a collection."""
+
+    step_id = serializers.CharField()
+    name = serializers.CharField()
+    iterate_over = IterateOverSerializer(source="*")
+    scope = serializers.CharField()
+    max_items = serializers.IntegerField()
+    max_parallel = serializers.IntegerField(allow_null=True)
+    steps = serializers.SerializerMethodField()
+
+    @extend_schema_field(_steps())
+    def get_steps(self, step: IterationStep) -> list[dict[str, Any]]:
+        return [_step(inner) for inner in step.steps]
+
+
+class WorkflowWarningSerializer(serializers.Serializer[Any]):
+    """What is odd about the definition, and did not keep it from being loaded."""
+
+    severity = serializers.CharField()
+    code = serializers.CharField()
+    path = serializers.CharField()
+    detail = serializers.CharField()
 
 
 class WorkflowDetailSerializer(WorkflowSerializer):
     """A workflow whole: the definition's own names for everything, steps nested as in the file."""
 
-    digest = serializers.CharField()
-    scopes = serializers.SerializerMethodField()
-    document_types = serializers.SerializerMethodField()
-    entity_types = serializers.SerializerMethodField()
+    digest = serializers.CharField(help_text="The SHA-256 of the definition: what `revision` of a start may name too.")
+    scopes = serializers.DictField(source="parsed.scopes", child=ScopeSerializer())
+    document_types = serializers.DictField(source="parsed.document_types", child=DocumentTypeSerializer())
+    entity_types = serializers.DictField(source="parsed.entity_types", child=EntityTypeSerializer())
     steps = serializers.SerializerMethodField()
-    warnings = serializers.JSONField()
+    warnings = WorkflowWarningSerializer(many=True)
 
-    def get_scopes(self, revision: WorkflowRevision) -> dict[str, Any]:
-        return {name: {"parent": scope.parent} for name, scope in revision.parsed().scopes.items()}
-
-    def get_document_types(self, revision: WorkflowRevision) -> dict[str, Any]:
-        return {name: _document_type(each) for name, each in revision.parsed().document_types.items()}
-
-    def get_entity_types(self, revision: WorkflowRevision) -> dict[str, Any]:
-        return {
-            name: {"name": each.name, "parent_doc_type": each.parent_doc_type, "creates_scope": each.creates_scope}
-            for name, each in revision.parsed().entity_types.items()
-        }
-
+    @extend_schema_field(_steps())
     def get_steps(self, revision: WorkflowRevision) -> list[dict[str, Any]]:
-        definition = revision.parsed()
-        return [_step(step, definition) for step in definition.steps]
+        return [_step(step) for step in revision.parsed().steps]
 
 
-def _document_type(each: DocumentType) -> dict[str, Any]:
-    policy = each.acceptance
-    return {
-        "name": each.name,
-        "description": each.description or None,
-        "scope": each.scope,
-        "may_own": list(each.may_own),
-        "collection_field": each.collection_field,
-        "acceptance_required": policy is not None,
-        "accepted_by": [] if policy is None else list(policy.roles),
-        "acceptance": None
-        if policy is None
-        else {
-            "users": list(policy.users),
-            "quorum": policy.quorum,
-            "four_eyes": policy.four_eyes,
-            "due_in": policy.due_in,
-            "remind_every": policy.remind_every,
-            "escalate_to": list(policy.escalate_to),
-            "on_timeout": policy.on_timeout,
-            "max_rework_rounds": policy.max_rework_rounds,
-        },
-    }
-
-
-def _step(step: Step, definition: Definition) -> dict[str, Any]:
+def _step(step: AnyStep) -> dict[str, Any]:
     if isinstance(step, IterationStep):
-        return {
-            "step_id": step.step_id,
-            "name": step.name,
-            "iterate_over": {
-                "doc_type": step.doc_type,
-                "collection_field": step.collection_field,
-                "entity_type": step.entity_type,
-            },
-            "scope": step.scope,
-            "max_items": step.max_items,
-            "max_parallel": step.max_parallel,
-            "steps": [_step(inner, definition) for inner in step.steps],
-        }
-    return _production(step)
-
-
-def _production(step: ProductionStep) -> dict[str, Any]:
-    return {
-        "step_id": step.step_id,
-        "name": step.name,
-        "role": step.role,
-        "task_prompt": step.task,
-        "produces": step.produces,
-        "scope": step.scope,
-        "inputs": [_input(ref) for ref in step.inputs],
-        "model": step.model,
-        "max_tokens": step.max_tokens,
-        "allow_clarification": step.allow_clarification,
-        "max_attempts": step.max_attempts,
-        "timeout_seconds": step.timeout_seconds,
-    }
-
-
-def _input(ref: InputRef) -> dict[str, Any]:
-    return {
-        "doc_type": ref.doc_type,
-        "entity_type": ref.entity_type,
-        "scope": ref.scope,
-        "required": ref.required,
-        "context": ref.context,
-    }
+        return dict(IterationStepSerializer(step).data)
+    return dict(ProductionStepSerializer(step).data)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from workflows.api import operations
 from workflows.api.exceptions import StepNotFound
 from workflows.api.serializers import WorkflowDetailSerializer, WorkflowSerializer
 from workflows.definition import ProductionStep
@@ -24,6 +25,7 @@ class WorkflowList(GenericAPIView[Workflow]):
     orderings = {"workflow_id": ("workflow_id",)}
     default_ordering = "workflow_id"
 
+    @operations.LIST
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(_visible_workflows(cast(User, request.user))) or []
         shape = WorkflowSerializer()
@@ -31,6 +33,7 @@ class WorkflowList(GenericAPIView[Workflow]):
 
 
 class WorkflowDetail(APIView):
+    @operations.GET
     def get(self, request: Request, workflow_id: str) -> Response:
         return Response(WorkflowDetailSerializer(_visible_revision(request, workflow_id)).data)
 
@@ -38,6 +41,7 @@ class WorkflowDetail(APIView):
 class StepSchema(APIView):
     """The JSON Schema of the document that a step produces, at whatever depth the step stands."""
 
+    @operations.STEP_SCHEMA
     def get(self, request: Request, workflow_id: str, step_id: str) -> Response:
         definition = _visible_revision(request, workflow_id).parsed()
         step = definition.step(step_id)
