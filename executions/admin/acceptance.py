@@ -15,11 +15,11 @@ from documents.models import Document
 from documents.rendering import render
 from executions.admin.display import in_words
 from executions.admin.gate_page import GatePage, load_gate
-from executions.admin.offers import closed_because, standing
 from executions.admin.people import person
 from executions.admin.review_forms import MORE_ROWS, ReviewForms, with_values
 from executions.exceptions import Conflict, Invalid, NotPermitted
 from executions.models import DecisionChannel
+from executions.offers import closed_because, standing
 from executions.services.decisions import record_decision
 from workflows.schemas import InvalidSchema, build_validator
 

@@ -70,9 +70,12 @@ def waiting(gate: Gate, user: User) -> Waiting:
 
 
 def gate_url(gate: Gate, user: User) -> str:
-    """Return where ``user`` decides at ``gate``: the review desk, or the run's page for who has no access to it."""
+    """Return where ``user`` decides at ``gate``: the review desk; for who has no access to it, the page of the
+    questions, or that of the run."""
     if user.is_staff:
         return reverse("admin:executions_gate_decide", args=(gate.pk,))
+    if gate.kind == GateKind.CLARIFICATION:
+        return reverse("questions-page", args=(gate.execution_id, gate.pk))
     return reverse("execution-page", args=(gate.execution_id,))
 
 

@@ -89,7 +89,7 @@ def _wait(gate: Gate, user: User, people: dict[str, int]) -> Waits:
     return Waits(
         gate=gate,
         what=what,
-        url=gate_url(gate, user) if is_mine and user.is_staff else None,
+        url=gate_url(gate, user) if is_mine and (user.is_staff or not is_review) else None,
         is_mine=is_mine,
         who=_(" or ").join(who),
     )

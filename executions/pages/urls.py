@@ -8,7 +8,7 @@ from django.urls import URLPattern, path, re_path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from executions.pages import accounts, documents, execution_list, home, live, projects, start, steps
+from executions.pages import accounts, documents, execution_list, home, live, projects, questions, start, steps
 
 _RUN = "executions/<uuid:execution_id>/"
 _SERIES = "d/<str:scope_type>/<str:scope_id>/<str:document_type>/"
@@ -38,6 +38,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_RUN}documents/<uuid:document_id>/text/", live.document_text, name="execution-document-text"),
     path(f"{_RUN}cancel/", live.cancel_page, name="execution-cancel-page"),
     path(f"{_RUN}retry/", live.retry_page, name="execution-retry-page"),
+    path(f"{_RUN}gates/<uuid:gate_id>/", questions.questions_page, name="questions-page"),
     path(f"{_RUN}steps/<path:path>/attempts/<int:number>/", steps.attempt_page, name="attempt-page"),
     path(f"{_RUN}steps/<path:path>/", steps.step_page, name="step-page"),
     path("start/", RedirectView.as_view(pattern_name="workflows-page", query_string=True)),

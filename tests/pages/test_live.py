@@ -29,7 +29,16 @@ pytestmark = pytest.mark.slow
 _STREAMS = """
 window.__streams = 0;
 const Original = window.EventSource;
-window.EventSource = class extends Original { constructor(...args) { super(...args); window.__streams += 1; } };
+window.EventSource = class extends Original {
+  constructor(...args) { super(...args); window.__streams += 1; window.__stream = this; }
+};
+"""
+_IS_OPEN = "window.__stream?.readyState === 1"
+_HIDE = """
+(isHidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
 """
 
 
@@ -116,7 +125,7 @@ def test_a_run_is_started_watched_accepted_and_seen_to_its_end(open_page: OpenPa
     page = open_page("grace")
     watch = Watch(page)
     page.goto("/workflows/test/start/")
-    page.get_by_label("Project").fill("watched")
+    page.get_by_label("Project").fill("followed")
     page.get_by_label("Brief", exact=True).fill("A lighthouse.")
     page.get_by_role("button", name="Start").click()
     page.wait_for_url("**/executions/*-*/")
@@ -243,6 +252,35 @@ def test_keys_do_nothing_while_somebody_types_or_has_turned_them_off(open_page: 
     page.reload()
     page.keyboard.press("j")
     assert page.evaluate("document.activeElement.tagName") == "BODY"
+
+
+def test_square_brackets_lead_through_the_runs_of_the_list_one_came_from(open_page: OpenPage, world: World) -> None:
+    page = open_page("grace")
+    page.goto("/executions/?status=waiting")
+    runs: list[str] = page.eval_on_selector_all(".table-runs tr[data-id]", "rows => rows.map(row => row.dataset.id)")
+    assert len(runs) >= 2
+    page.goto(f"/executions/{runs[0]}/")
+    page.keyboard.press("[")
+    page.keyboard.press("]")
+    page.wait_for_url(f"**/executions/{runs[1]}/")
+    page.keyboard.press("[")
+    page.wait_for_url(f"**/executions/{runs[0]}/")
+
+
+def test_stream_is_closed_after_a_minute_out_of_sight_and_opened_again(open_page: OpenPage, world: World) -> None:
+    page = open_page("grace")
+    page.add_init_script(_STREAMS)
+    page.clock.install()
+    page.goto(f"/executions/{world.reviewing}/")
+    wait_until(lambda: page.evaluate(_IS_OPEN) is True)
+    page.evaluate(_HIDE, True)
+    page.clock.fast_forward(59_000)
+    assert page.evaluate(_IS_OPEN) is True
+    page.clock.fast_forward(1_000)
+    assert page.evaluate("window.__stream.readyState") == 2, "the stream is closed"
+    page.evaluate(_HIDE, False)
+    wait_until(lambda: page.evaluate(_IS_OPEN) is True)
+    assert page.evaluate("window.__streams") == 2
 
 
 PAGES = ["completed", "reviewing", "asking", "failed", "step", "attempt", "cancel"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.pages.conftest import OpenPage
-from tests.pages.crawler import crawl
+from tests.pages.crawler import Watch, check_barriers, crawl
 from tests.pages.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -18,6 +19,7 @@ ADDRESSES = {
     "executions, wrong filter": "/executions/?status=running&started_from=x",
     "workflows": "/workflows/",
     "start": "/workflows/software_product/start/",
+    "questions": "/executions/{asking}/gates/{question}/",
     "projects": "/projects/",
     "project": "/projects/lantern/",
     "documents": "/documents/?status=accepted",
@@ -45,6 +47,24 @@ def test_a_page_that_is_not_there_has_no_barrier_either(open_page: OpenPage, wor
 def test_the_log_in_and_the_page_without_a_role_have_no_barrier(open_page: OpenPage, world: World) -> None:
     crawl(open_page(), "/executions/")
     crawl(open_page("nobody"), "/executions/")
+
+
+def test_questions_with_problems_and_for_who_may_not_answer_have_no_barrier(open_page: OpenPage, world: World) -> None:
+    url = f"/executions/{world.asking}/gates/{world.question}/"
+    page = open_page("olga")
+    watch = Watch(page)
+    page.goto(url)
+    page.get_by_role("spinbutton").press("Enter")
+    summary = page.get_by_role("alert")
+    expect(summary).to_contain_text("There are 3 problems")
+    expect(summary).to_be_focused()
+    summary.get_by_role("link").first.click()
+    expect(page.get_by_role("radio").first).to_be_focused()
+    check_barriers(page)
+    assert page.evaluate("window.__refused") == []
+    # The browser itself complains of an answer that is no success.
+    assert [text for text in watch.complaints if "Failed to load resource" not in text] == []
+    crawl(open_page("vera"), url, themes=["light"])
 
 
 def test_an_empty_list_and_a_form_with_problems_have_no_barrier(open_page: OpenPage, world: World) -> None:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from combine.env import BASE_DIR
 from documents.models import Document
 from executions.llm.offline.samples import SampleLibrary
-from executions.models import Execution, Gate, Project
+from executions.models import Execution, Gate, GateKind, Project
 from executions.services.executions import cancel_execution
 from executions.tests.driving import Answer, Scripted, asking, document, drive
 from executions.tests.engine_cast import answer, decide, open_gate, person, start
@@ -43,6 +43,7 @@ class World:
     completed: UUID
     reviewing: UUID
     asking: UUID
+    question: UUID
     failed: UUID
     cancelled: UUID
     running: UUID
@@ -59,11 +60,13 @@ def build() -> World:
     revision = current_revision("software_product")
     completed = _completed(revision)
     reviewing = _reviewing(revision)
+    asking = _asking(revision)
     hidden = _hidden()
     world = World(
         completed=completed.pk,
         reviewing=reviewing.pk,
-        asking=_asking(revision).pk,
+        asking=asking.pk,
+        question=open_gate(asking, GateKind.CLARIFICATION).pk,
         failed=_failed().pk,
         cancelled=_cancelled(revision).pk,
         running=_running(revision).pk,

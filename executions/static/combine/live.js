@@ -134,7 +134,8 @@ const parts = {
     }
     for (const [key, html] of Object.entries(answer.groups)) swap(named("data-counts", key), html);
     this.showTab(answer.title, answer.favicon);
-    isOver = answer.over && answer.seq >= lastSeq;
+    // Over only when its last event is here, too: while the server was away the parts may be ahead of the log.
+    isOver = answer.over && lastSeq >= answer.seq;
     if (isOver) connection.end();
     else if (!document.hidden) connection.open();
   },
@@ -252,10 +253,13 @@ const connection = {
   // Over: no stream is needed any more.
   end() {
     this.close();
-    for (const name of Object.keys(this.timers)) clearTimeout(this.timers[name]);
-    this.timers = { show: 0, retry: 0, poll: 0, hide: 0 };
+    for (const name of ["show", "retry", "poll"]) {
+      clearTimeout(this.timers[name]);
+      this.timers[name] = 0;
+    }
     this.failures = 0;
-    if (!this.isLost) this.box.hidden = true;
+    // That all is well again stays to be read, and hides itself.
+    if (!this.isLost && !this.box.classList.contains("notice-good")) this.box.hidden = true;
   },
   giveUp() {
     this.isLost = true;

@@ -22,7 +22,7 @@ _INLINE = re.compile(
 )
 
 
-@pytest.mark.parametrize("url", [*LISTS, "/start/", "/executions/changes/", f"/documents/{uuid.uuid4()}/"])
+@pytest.mark.parametrize("url", [*LISTS, "/start/", "/executions/changes/", f"/documents/{uuid.UUID(int=7)}/"])
 def test_whoever_is_not_logged_in_is_led_to_the_log_in_and_back(url: str) -> None:
     response = Client().get(f"{url}?x=1", follow=True)
     assert response.redirect_chain[-1][0].startswith("/login?next=/")
@@ -103,10 +103,10 @@ def test_home_shows_what_waits_and_where_to_go_for_it() -> None:
     assert "Needs you 1" in words(desk)
     assert reverse("admin:executions_gate_decide", args=(review.pk,)) in links(desk)
     assert "1 more waits for others" in words(desk)
-    # olga operates, and has no access to the desk: she answers on the page of the run.
+    # olga operates, and has no access to the desk: she answers on a page of our own.
     operator = visitor("olga").get("/")
     assert "Questions about Note" in words(operator)
-    assert reverse("execution-page", args=(question.execution_id,)) in links(operator)
+    assert reverse("questions-page", args=(question.execution_id, question.pk)) in links(operator)
 
 
 def test_home_shows_ones_own_runs_or_else_everybodys() -> None:

@@ -95,7 +95,9 @@ class AnswersForm(forms.Form):
         self._questions = sorted(questions, key=_rank)
         for question in self._questions:
             make = INPUTS.get(question["answer_type"], _text_field)
-            self.fields[_PREFIX + question["id"]] = make(question, bool(question["required"]))
+            field = self.fields[_PREFIX + question["id"]] = make(question, bool(question["required"]))
+            # Said of the input, too, where a template shows it by the id that Django gives to help texts.
+            field.help_text = visible(question.get("intent") or "")
 
     def asked(self) -> list[Asked]:
         """Return the questions, required ones first, then by priority."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
-from executions.admin.display import in_words
 from executions.engine.state import TERMINAL
-from executions.models import Decision, DecisionKind, ExecutionStatus, Gate, GateStatus
+from executions.models import Decision, DecisionKind, ExecutionStatus, Gate, GateKind, GateStatus
 from executions.services.access import refusal
 from workflows.definition import DEFAULT_MAX_REWORK_ROUNDS
 
@@ -44,7 +43,7 @@ def standing(user: User, gate: Gate, votes: Sequence[Decision]) -> Standing:
     own = next((vote for vote in votes if vote.user_id == user.pk), None)
     if own is not None:
         needed = gate.quorum - len(votes)
-        return Standing(reason_against=f"You have decided: {in_words(own.decision)}. It needs {needed} more.")
+        return Standing(reason_against=f"You have decided: {_in_words(own.decision)}. It needs {needed} more.")
     return Standing(offers=(_accept(gate, votes), _request_changes(gate), _reject()))
 
 
@@ -52,7 +51,10 @@ def closed_because(gate: Gate, votes: Sequence[Decision]) -> str:
     """Say why nothing can be decided at ``gate`` by anybody, or return an empty text."""
     if gate.status == GateStatus.DECIDED and votes:
         last = votes[-1]
-        return f"{last.by} decided: {in_words(last.decision)}, at {last.decided_at:%Y-%m-%d %H:%M} UTC."
+        when = f"{last.decided_at:%Y-%m-%d %H:%M} UTC"
+        if gate.kind == GateKind.CLARIFICATION:
+            return f"{last.by} answered these questions, at {when}."
+        return f"{last.by} decided: {_in_words(last.decision)}, at {when}."
     if gate.status != GateStatus.OPEN:
         return f"This gate is {gate.status}; nothing is to be decided here any more."
     if gate.execution.status in [each.value for each in TERMINAL]:
@@ -89,3 +91,7 @@ def _reject() -> Offer:
         " with your reason."
     )
     return Offer(value=DecisionKind.REJECT.value, label="Reject", effect=effect)
+
+
+def _in_words(decision: str) -> str:
+    return decision.replace("_", " ")
