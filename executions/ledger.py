@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -54,6 +55,41 @@ UPDATE executions_execution e
   FROM (SELECT execution_id, SUM(cost) AS cost, SUM(released) AS released FROM call GROUP BY execution_id) total
  WHERE e.id = total.execution_id
 """
+
+_UNPRICED = """
+SELECT id, execution_id, model, status, usage FROM executions_llmcall
+ WHERE cost_usd IS NULL AND status <> 'in_flight' AND id > %s ORDER BY id LIMIT %s
+"""
+# The status is compared because a lost call may be settled with its real figures in between.
+_PRICE = """
+WITH new AS (
+    SELECT * FROM json_to_recordset(%s) AS n (id uuid, execution_id uuid, status text, cost numeric, unit_prices jsonb,
+        price_version text)
+), execution AS (
+    SELECT id FROM executions_execution WHERE id IN (SELECT execution_id FROM new) ORDER BY id FOR UPDATE
+), call AS (
+    UPDATE executions_llmcall c
+       SET cost_usd = new.cost, unit_prices = new.unit_prices, price_version = new.price_version
+      FROM new JOIN execution ON execution.id = new.execution_id
+     WHERE c.id = new.id AND c.status = new.status AND c.cost_usd IS NULL
+    RETURNING c.execution_id, c.cost_usd
+)
+UPDATE executions_execution e SET cost_usd = e.cost_usd + total.cost
+  FROM (SELECT execution_id, SUM(cost_usd) AS cost FROM call GROUP BY execution_id) total
+ WHERE e.id = total.execution_id
+"""
+_FIRST_ID = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpricedCall:
+    """A call that is over, of a model that had no known price then."""
+
+    id: UUID
+    execution_id: UUID
+    model: str
+    status: str
+    usage: JSON
 
 
 def encode_text(text: str) -> str:
@@ -132,6 +168,35 @@ def book_lost(*, execution_id: UUID, call_id: UUID, model: str, request_chars: i
         progress=CallProgress(was_sent=True),
         error_class="WorkerLost",
     )
+
+
+def unpriced_calls(*, after: UUID | None, limit: int) -> list[UnpricedCall]:
+    """Return calls without a price, in the order of their ids, from the one that follows ``after`` on."""
+    names = ("id", "execution_id", "model", "status", "usage")
+    found = database.rows(_UNPRICED, (after or _FIRST_ID, limit))
+    return [UnpricedCall(**dict(zip(names, row, strict=True))) for row in found]
+
+
+def find_price(call: UnpricedCall) -> pricing.CallPrice:
+    """Return what a call costs by the prices that are known now, to the ledger's places."""
+    price = pricing.price_call(call.model, call.usage)
+    return price if price.cost is None else replace(price, cost=price.cost.quantize(_PLACES))
+
+
+def book_prices(priced: Sequence[tuple[UnpricedCall, pricing.CallPrice]]) -> None:
+    """Give calls the price that was found, and add it to their executions. What has one by now keeps it."""
+    rows: list[JSON] = [
+        {
+            "id": call.id,
+            "execution_id": call.execution_id,
+            "status": call.status,
+            "cost": price.cost,
+            "unit_prices": price.unit_prices,
+            "price_version": price.price_version,
+        }
+        for call, price in priced
+    ]
+    database.execute(_PRICE, (database.json_rows(rows),))
 
 
 def _settle_broken(

@@ -106,6 +106,12 @@ class LLMCall(models.Model):
         indexes = (
             models.Index(fields=("started_at",), name="llmcall_time_idx"),
             models.Index(fields=("attempt",), condition=Q(status="in_flight"), name="llmcall_in_flight_idx"),
+            # Calls that are over and have no price. Those that have one are never in it.
+            models.Index(
+                fields=("execution",),
+                condition=Q(cost_usd__isnull=True) & ~Q(status="in_flight"),
+                name="llmcall_unpriced_idx",
+            ),
         )
 
     def __str__(self) -> str:

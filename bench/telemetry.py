@@ -1,0 +1,248 @@
+"""How fast the costs are, of a ledger of 1,000,000 calls in a year: python -m bench.telemetry [--calls N] [--plans]
+
+Fifty projects, 20 calls a run, spread over a year until now; one call in a hundred is lost, some are in flight. What is
+measured is a whole request, from its token to its JSON, in this process: summary, days and statistics, for an
+administrator, for a member of 3 of the 50 projects, and for somebody who sees 49. Bound: p95 at most 150 ms.
+``--plans`` prints what PostgreSQL does for the main ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from datetime import timedelta
+from typing import Any
+
+import psutil
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from bench.world import PACKAGE, own_database
+from executions.models import Project
+from telemetry.rollup import roll_up
+from telemetry.verification import differences
+from workflows.services import current_revision, load_package
+
+PROJECTS = 50
+CALLS_PER_RUN = 20
+BOUND_MS = 150
+TABLES = (
+    *("telemetry_daysums", "telemetry_slotsums", "telemetry_workflowsums", "telemetry_stepsums"),
+    *("telemetry_opencall", "telemetry_lostcall"),
+)
+
+# Five workflows of eight steps; a run takes ten minutes and begins at any time of the year.
+_LOAD = (
+    """
+    INSERT INTO executions_execution (id, project_id, revision_id, workflow_id, status, brief, cost_usd, reserved_usd,
+        model_ids, started_at, completed_at, updated_at, last_seq, error_code, error_detail)
+    SELECT md5('run' || n)::uuid, 'p' || (n * 7 %% %(projects)s), %(revision)s,
+           (ARRAY['bench_chain', 'w1', 'w2', 'w3', 'w4'])[1 + n * 13 %% 5],
+           CASE WHEN n %% 25 = 0 THEN 'failed' ELSE 'completed' END, jsonb_build_object('subject', repeat('x', 400)),
+           0, 0, '{}', at, at + interval '10 min', at, 40, '', ''
+      FROM (SELECT n, %(now)s - interval '1 year' * random() AS at FROM generate_series(1, %(runs)s) n) runs
+    """,
+    """
+    INSERT INTO executions_step (execution_id, path, step_id, is_iteration, scope_type, scope_id, sort_key, status,
+        attempt, tries, failures, provider_failures, crashes, question_rounds, rework_rounds, carry, error_code,
+        error_detail)
+    SELECT md5('run' || n)::uuid, 'step_' || s, 'step_' || s, false, 'project', 'p', s::text, 'completed', 1, 3, 0, 0,
+           0, 0, 0, '{}', '', ''
+      FROM generate_series(1, %(runs)s) n, generate_series(1, 8) s
+    """,
+    """
+    INSERT INTO executions_attempt (id, execution_id, step_id, n, content_attempt, status, started_at, outcome, detail,
+        findings)
+    SELECT md5(s.id || '/' || k)::uuid, s.execution_id, s.id, k, k, 'succeeded',
+           e.started_at + right(s.step_id, 1)::int * interval '70 s' + k * interval '20 s', '', '', '[]'
+      FROM executions_step s JOIN executions_execution e ON e.id = s.execution_id, generate_series(1, 3) k
+     WHERE k < 3 OR s.step_id <= 'step_4'
+    """,
+    """
+    WITH call AS (
+        SELECT id, execution_id, step_id, started_at, random() AS size, abs(hashtext(id::text)) AS chance
+          FROM executions_attempt WHERE started_at < %(now)s
+    ), ended AS (
+        SELECT *, CASE WHEN started_at > %(now)s - interval '1 min' THEN 'in_flight' WHEN chance %% 100 = 0 THEN 'lost'
+                       WHEN chance %% 100 = 1 THEN 'cancelled' WHEN chance %% 100 < 5 THEN 'failed'
+                       ELSE 'succeeded' END AS status
+          FROM call
+    )
+    INSERT INTO executions_llmcall (id, execution_id, step_id, attempt_id, status, model, request_sha256, request_chars,
+        max_tokens, reserved_usd, input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens,
+        cache_write_1h_tokens, thinking_tokens, usage, is_estimated, cost_usd, unit_prices, price_version, latency_ms,
+        time_to_first_token_ms, stop_reason, message_id, request_id, error_class, response_text, is_offline, started_at,
+        finished_at)
+    SELECT gen_random_uuid(), execution_id, step_id, id, status,
+           CASE WHEN step_id %% 4 = 0 THEN 'claude-haiku-5-5' ELSE 'claude-sonnet-5-5' END, '', 9000, 8000, 0,
+           1000 + (size * 3000)::int, (size * 2000)::int, (size * 9000)::int, (size * 500)::int, (size * 100)::int,
+           (size * 300)::int, '{}', status IN ('lost', 'cancelled'),
+           CASE WHEN size < 0.995 AND status <> 'in_flight' THEN size::numeric(20, 10) / 20 END,
+           '{"input": "2", "output": "10"}', 'genai-prices 0',
+           CASE WHEN status = 'succeeded' THEN 500 + (size * 9000)::int END, 300, 'end_turn', '', '', '',
+           repeat('answer ', 60), false, started_at,
+           CASE WHEN status <> 'in_flight' THEN started_at + interval '20 s' END
+      FROM ended
+    """,
+    """
+    UPDATE executions_execution e SET cost_usd = c.cost
+      FROM (SELECT execution_id, COALESCE(sum(cost_usd), 0) AS cost FROM executions_llmcall GROUP BY 1) c
+     WHERE c.execution_id = e.id
+    """,
+)
+
+
+def load(calls: int) -> None:
+    """Write the ledger, past the engine."""
+    load_package(PACKAGE, at=timezone.now())
+    revision = current_revision("bench_chain")
+    for number in range(PROJECTS):
+        Project.objects.create(pk=f"p{number}", created_at=timezone.now())
+    params: dict[str, Any] = {
+        "projects": PROJECTS,
+        "runs": calls // CALLS_PER_RUN,
+        "revision": revision.pk,
+        "now": timezone.now(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET statement_timeout = 0; SET synchronous_commit = off; SET session_replication_role = replica"
+        )
+        for statement in _LOAD:
+            cursor.execute(statement, params)
+        cursor.execute("SET session_replication_role = origin")
+    _analyze()
+
+
+def _analyze() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("VACUUM ANALYZE")
+
+
+def people() -> dict[str, APIClient]:
+    """Make the callers. The projects have members, so that it matters who asks."""
+    viewers = Group.objects.get_or_create(name="viewer")[0]
+    sees = {"administrator": [], "member of 3": range(3), "member of 49": range(49)}
+    clients = {}
+    for name, numbers in sees.items():
+        user = User.objects.create(username=name.replace(" ", "-"), is_superuser=name == "administrator")
+        user.groups.add(viewers)
+        for number in numbers:
+            Project.objects.get(pk=f"p{number}").users.add(user)
+        _, token = AuthToken.objects.create(user)
+        clients[name] = APIClient(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {token}"})
+    hidden = User.objects.create(username="somebody-else")
+    Project.objects.get(pk="p49").users.add(hidden)
+    return clients
+
+
+def questions() -> dict[str, str]:
+    today = timezone.now().date()
+    year = f"start={today - timedelta(days=364)}&end={today}"
+    month = f"start={today - timedelta(days=29)}&end={today}"
+    return {
+        "summary, all time": "summary",
+        "summary of a year in Berlin": f"summary?{year}&tz=Europe/Berlin",
+        "summary of a workflow": "summary?workflow_id=w1",
+        "summary of a model": "summary?model=claude-haiku-5-5",
+        "summary of a step": "summary?step_id=step_3",
+        "days of a year": f"costs/daily?{year}",
+        "days of a year in Berlin": f"costs/daily?{year}&tz=Europe/Berlin",
+        "days of a year in Kolkata": f"costs/daily?{year}&tz=Asia/Kolkata",
+        "days of a month in Berlin": f"costs/daily?{month}&tz=Europe/Berlin",
+        "days of a year of a step": f"costs/daily?{year}&step_id=step_3",
+        "statistics of a workflow": "workflows/bench_chain/stats",
+    }
+
+
+def measure(client: APIClient, url: str, *, rounds: int) -> tuple[float, float, float]:
+    """Return p50 and p95 of the time, and the mean of the CPU time of both sides, in ms; the first call is warming."""
+    took = []
+    for number in range(rounds + 1):
+        if number == 1:
+            used = _cpu_seconds()
+        begin = time.perf_counter()
+        answer = client.get(f"/api/v1/telemetry/{url}")
+        took.append((time.perf_counter() - begin) * 1000)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{url}: {answer.content!r}")
+    cpu = (_cpu_seconds() - used) * 1000 / rounds
+    return statistics.median(took[1:]), statistics.quantiles(took[1:], n=20)[-1], cpu
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU time of this process and of the server's process behind its connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        server = psutil.Process(cursor.fetchone()[0]).cpu_times()
+    return time.process_time() + float(server.user + server.system)
+
+
+def show_plan(client: APIClient, url: str) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        client.get(f"/api/v1/telemetry/{url}")
+    longest = max((each["sql"] for each in captured), key=len)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {longest}")
+        print(f"\n{url}")
+        for (line,) in cursor.fetchall():
+            print(f"    {line[:150]}")
+
+
+def roll_everything() -> float:
+    begin = time.perf_counter()
+    while roll_up():
+        pass
+    return time.perf_counter() - begin
+
+
+def count(table: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*), pg_size_pretty(pg_total_relation_size('{table}')) FROM {table}")  # noqa: S608
+        return cursor.fetchone()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--plans", action="store_true")
+    options = parser.parse_args()
+    with own_database():
+        load(options.calls)
+        clients = people()
+        slow, *_ = measure(clients["administrator"], "summary", rounds=2)
+        print(f"without any sums: a summary takes {slow:.0f} ms")
+        print(f"the sums were made in {roll_everything():.1f} s, and brought up to date in {roll_everything():.3f} s")
+        _analyze()
+        for table in (
+            "executions_llmcall",
+            *(f"telemetry_{each}" for each in ("daysums", "slotsums", "stepsums", "opencall")),
+        ):
+            rows, size = count(table)
+            print(f"  {table}: {rows:,} rows, {size}")
+        begin = time.perf_counter()
+        wrong = list(differences())
+        print(f"compared with the ledger in {time.perf_counter() - begin:.1f} s: {len(wrong)} differences")
+        print(f"\np50 / p95 / CPU time, in ms (bound of p95: {BOUND_MS})")
+        print(f"  {'':30}" + "   ".join(f"{name:24}" for name in clients))
+        for question, url in questions().items():
+            shown = []
+            for client in clients.values():
+                p50, p95, cpu = measure(client, url, rounds=options.rounds)
+                shown.append(f"{p50:6.1f} /{p95:6.1f} /{cpu:6.1f}{' !' if p95 > BOUND_MS else '  '}")
+            print(f"  {question:30}" + "   ".join(shown))
+        if options.plans:
+            for question in ("summary, all time", "days of a year in Berlin", "days of a year of a step"):
+                show_plan(clients["member of 3"], questions()[question])
+            show_plan(clients["administrator"], questions()["days of a year in Berlin"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Sums of the ledger, kept so that a year of calls answers fast. Only :mod:`telemetry.rollup` writes them.
+
+Every ledger row is in exactly one of three places: it was started at ``Watermark.rolled_until`` or later, or it is an
+:class:`OpenCall`, or it is in the sums. A reader adds the three up, in one statement, and so gets the ledger's own
+figures, whenever the sums were last brought up to date.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.db import models
+
+# No call is older; days are counted from here.
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# Stands for all projects together. No project can be called that.
+ALL_PROJECTS = "*"
+
+
+class Watermark(models.Model):
+    """How far the sums go: one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    rolled_until = models.DateTimeField(default=BEGINNING)
+
+    def __str__(self) -> str:
+        return f"rolled until {self.rolled_until.isoformat()}"
+
+
+class OpenCall(models.Model):
+    """A call from before the watermark that may still change: it is in flight, or was lost not long ago."""
+
+    call_id = models.UUIDField(primary_key=True)
+    started_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return str(self.call_id)
+
+
+class LostCall(models.Model):
+    """A call that is in the sums as lost. Should its worker come back after all, its day is added up anew."""
+
+    call_id = models.UUIDField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.call_id)
+
+
+class Sums(models.Model):
+    """What calls used and cost that were started in one stretch of time, from ``starts_at`` (UTC) on.
+
+    ``cost_usd`` adds up what has a price, ``unpriced_count`` says how many have none. ``latency_ms`` is of the
+    succeeded ones, ``timed_count`` of which have one. ``first_at`` is when the first of them was started.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    starts_at = models.DateTimeField()
+    project_id = models.CharField(max_length=64)
+    succeeded_count = models.BigIntegerField()
+    failed_count = models.BigIntegerField()
+    cancelled_count = models.BigIntegerField()
+    lost_count = models.BigIntegerField()
+    unpriced_count = models.BigIntegerField()
+    estimated_count = models.BigIntegerField()
+    offline_count = models.BigIntegerField()
+    cost_usd = models.DecimalField(max_digits=30, decimal_places=10)
+    estimated_cost_usd = models.DecimalField(max_digits=30, decimal_places=10)
+    input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    cache_read_tokens = models.BigIntegerField()
+    cache_write_5m_tokens = models.BigIntegerField()
+    cache_write_1h_tokens = models.BigIntegerField()
+    thinking_tokens = models.BigIntegerField()
+    latency_ms = models.BigIntegerField()
+    timed_count = models.BigIntegerField()
+    first_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.starts_at.isoformat()} {self.project_id}"
+
+
+class DaySums(Sums):
+    """By UTC day and project; and of all projects together (:data:`ALL_PROJECTS`)."""
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("project_id", "starts_at"), name="daysums_once"),)
+
+
+class SlotSums(Sums):
+    """As :class:`DaySums`, by quarter of an hour: every time zone's days begin at one."""
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("project_id", "starts_at"), name="slotsums_once"),)
+
+
+class WorkflowSums(Sums):
+    """By quarter of an hour, project, workflow and model: for whoever asks for one of the last two."""
+
+    workflow_id = models.CharField(max_length=64)
+    model = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("workflow_id", "starts_at", "project_id", "model"), name="workflowsums_once"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("model", "starts_at"), name="workflowsums_model_idx"),
+            models.Index(fields=("starts_at",), name="workflowsums_time_idx"),
+        )
+
+
+class StepSums(Sums):
+    """As :class:`WorkflowSums`, and by step: for whoever asks for one."""
+
+    workflow_id = models.CharField(max_length=64)
+    step_id = models.CharField(max_length=64)
+    model = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("step_id", "starts_at", "workflow_id", "project_id", "model"), name="stepsums_once"
+            ),
+        )
+        indexes = (models.Index(fields=("starts_at",), name="stepsums_time_idx"),)
+
+
+# All of them: what is made anew is made anew in each.
+TABLES: tuple[type[Sums], ...] = (DaySums, SlotSums, WorkflowSums, StepSums)

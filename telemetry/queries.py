@@ -1,0 +1,205 @@
+"""Totals of calls by time, project, workflow, step and model: the sums, and the ledger where they do not reach.
+
+One statement reads both, so that it sees one state of them. It is not the length of the ledger that it takes its time
+from: without a filter it reads a row per day (or quarter of an hour) and project, for a person who sees all projects a
+row per day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from executions.models import Project
+from telemetry.days import Days
+from telemetry.measures import CALLS, KEPT, PASSING, STEPS, of_call, together
+from telemetry.models import ALL_PROJECTS, BEGINNING
+from telemetry.totals import Totals
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+_FROM_SUMS = f"SELECT starts_at AS at, {', '.join(KEPT)}, {', '.join(f'0 AS {name}' for name in PASSING)}"
+_FROM_CALL = f"SELECT c.started_at AS at, {of_call(KEPT | PASSING)}"
+_SUM = f"SELECT {together(KEPT | PASSING)} FROM part"  # noqa: S608 - static text
+_SUM_BY_DAY = f"""
+SELECT width_bucket(at, %s::timestamptz[]) - 1, {together(KEPT | PASSING)} FROM part GROUP BY 1
+"""  # noqa: S608 - static text
+_REACH = """
+SELECT COALESCE((SELECT rolled_until FROM telemetry_watermark), %s), (SELECT min(started_at) FROM executions_llmcall)
+"""
+
+_NOT_WHOLE = {"cost_usd", "estimated_cost_usd", "first_at"}
+
+# Texts with one placeholder each, and the values for them.
+Conditions = list[tuple[str, Any]]
+Part = tuple[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which calls are meant. ``projects`` is ``None`` for all; ``since`` is in the stretch of time, ``until`` not.
+
+    ``has_every_project`` says that the projects are all that there were a moment ago: then what the sums hold is all
+    theirs, since it is older.
+    """
+
+    projects: Sequence[str] | None = None
+    has_every_project: bool = False
+    workflow_id: str | None = None
+    step_id: str | None = None
+    model: str | None = None
+    since: datetime = BEGINNING
+    until: datetime = datetime(3001, 1, 1, tzinfo=UTC)
+
+    @property
+    def table(self) -> str | None:
+        """The table that knows what is asked beside the project; ``None`` where only the project is."""
+        if self.step_id is not None:
+            return "telemetry_stepsums"
+        return "telemetry_workflowsums" if self.workflow_id is not None or self.model is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far the sums go, at least, and when the first call of all was started."""
+
+    rolled_until: datetime
+    first_at: datetime | None
+
+
+def visible_to(user: User, project_id: str | None = None) -> Scope:
+    """Return the scope of all calls that ``user`` may see; of them only those of ``project_id``, if it is given."""
+    if user.is_superuser:
+        return Scope(projects=None if project_id is None else [project_id])
+    visible = Project.objects.visible_to(user)
+    if project_id is not None:
+        visible = visible.filter(pk=project_id)
+    projects = list(visible.values_list("pk", flat=True))
+    return Scope(projects=projects, has_every_project=Project.objects.count() == len(projects))
+
+
+def reach() -> Reach:
+    """Return what there is to be read from."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REACH, (BEGINNING,))
+        rolled_until, first_at = cursor.fetchone()
+    return Reach(rolled_until=rolled_until, first_at=first_at)
+
+
+def total(scope: Scope, known: Reach) -> Totals:
+    """Return what all calls of the scope come to."""
+    (found,) = _rows(_SUM, [], _parts(scope, known, _whole_days(scope)))
+    return _totals(found)
+
+
+def by_day(scope: Scope, days: Days, known: Reach) -> list[tuple[date, Totals]]:
+    """Return what the calls of each day come to, days without calls too."""
+    edges = days.edges()
+    scope = replace(scope, since=edges[0], until=edges[-1])
+    whole_days = (edges[0], edges[-1]) if all(_is_utc_midnight(each) for each in edges) else None
+    found = _rows(_SUM_BY_DAY, [edges], _parts(scope, known, whole_days))
+    by_number = {row[0]: _totals(row[1:]) for row in found}
+    return [(each, by_number.get(number, Totals())) for number, each in enumerate(days.dates())]
+
+
+def _whole_days(scope: Scope) -> tuple[datetime, datetime] | None:
+    """Return the UTC days that lie wholly in the scope's time, as a stretch."""
+    first = _utc_midnight(scope.since)
+    if first < scope.since:
+        first += timedelta(days=1)
+    last = _utc_midnight(scope.until)
+    return (first, last) if first < last else None
+
+
+def _parts(scope: Scope, known: Reach, whole_days: tuple[datetime, datetime] | None) -> list[Part]:
+    """Return SELECTs whose rows together are the scope's calls, each once."""
+    if scope.projects is not None and not scope.projects:
+        return [(f"{_FROM_SUMS} FROM telemetry_daysums WHERE false", [])]
+    stretch = (scope.since, scope.until)
+    if scope.table is not None:
+        kept = [_from_sums(scope.table, scope, stretch)]
+    elif whole_days is None:
+        kept = [_from_sums("telemetry_slotsums", scope, stretch)]
+    else:
+        first, last = whole_days
+        ends = [(scope.since, first), (last, scope.until)]
+        kept = [_from_sums("telemetry_daysums", scope, whole_days)]
+        kept += [_from_sums("telemetry_slotsums", scope, each) for each in ends if each[0] < each[1]]
+    return [*kept, *_from_ledger(scope, known)]
+
+
+def _from_sums(table: str, scope: Scope, stretch: tuple[datetime, datetime]) -> Part:
+    conditions: Conditions = [("starts_at >= %s", stretch[0]), ("starts_at < %s", stretch[1])]
+    if scope.table is not None:
+        conditions += _chosen(scope, projects="project_id", workflow="workflow_id", step="step_id", model="model")
+    elif scope.projects is None or scope.has_every_project:
+        conditions.append(("project_id = %s", ALL_PROJECTS))
+    else:
+        conditions.append(("project_id = ANY(%s)", list(scope.projects)))
+    return _select(f"{_FROM_SUMS} FROM {table}", conditions)
+
+
+def _from_ledger(scope: Scope, known: Reach) -> list[Part]:
+    """Return the calls from the watermark on, and those before it that were open when it passed.
+
+    Where the watermark is must be read by the statement itself. That it has come at least so far as is known is said
+    beside it: so PostgreSQL sees how few rows are left, and takes the index.
+    """
+    chosen = _chosen(scope, projects="e.project_id", workflow="e.workflow_id", step="s.step_id", model="c.model")
+    source = CALLS if scope.step_id is None else STEPS
+    since_mark: Conditions = [
+        ("c.started_at >= COALESCE((SELECT rolled_until FROM telemetry_watermark), %s)", BEGINNING),
+        ("c.started_at >= %s", max(scope.since, known.rolled_until)),
+        ("c.started_at < %s", scope.until),
+    ]
+    open_then: Conditions = [("o.started_at >= %s", scope.since), ("o.started_at < %s", scope.until)]
+    return [
+        _select(f"{_FROM_CALL} FROM {source}", since_mark + chosen),
+        _select(f"{_FROM_CALL} FROM {source} JOIN telemetry_opencall o ON o.call_id = c.id", open_then + chosen),
+    ]
+
+
+def _chosen(scope: Scope, *, projects: str, workflow: str, step: str, model: str) -> Conditions:
+    """Return what the scope asks for beside the time."""
+    asked: Conditions = [
+        (f"{projects} = ANY(%s)", None if scope.projects is None else list(scope.projects)),
+        (f"{workflow} = %s", scope.workflow_id),
+        (f"{step} = %s", scope.step_id),
+        (f"{model} = %s", scope.model),
+    ]
+    return [(text, value) for text, value in asked if value is not None]
+
+
+def _select(select: str, conditions: Conditions) -> Part:
+    return f"{select} WHERE {' AND '.join(text for text, _ in conditions)}", [value for _, value in conditions]
+
+
+def _rows(select: str, params: list[Any], parts: list[Part]) -> list[tuple[Any, ...]]:
+    """Run a SELECT from ``part``, which are the rows of all parts."""
+    union = " UNION ALL ".join(sql for sql, _ in parts)
+    values = [value for _, given in parts for value in given]
+    with connection.cursor() as cursor:
+        # Made of this module's texts; every value is a parameter.
+        cursor.execute(f"WITH part AS ({union}) {select}", [*values, *params])
+        return list(cursor.fetchall())
+
+
+def _totals(row: Iterable[Any]) -> Totals:
+    """Return the totals of a row of sums; those of no calls are NULL."""
+    named = zip((*KEPT, *PASSING), row, strict=True)
+    # A sum of integers comes as a Decimal.
+    figures: Any = {name: value if name in _NOT_WHOLE else int(value) for name, value in named if value is not None}
+    return Totals(**figures)
+
+
+def _utc_midnight(at: datetime) -> datetime:
+    return datetime.combine(at.astimezone(UTC).date(), time.min, tzinfo=UTC)
+
+
+def _is_utc_midnight(at: datetime) -> bool:
+    return at == _utc_midnight(at)

@@ -1,0 +1,208 @@
+"""Keeps the sums of the ledger up to date, whenever it is called and however often.
+
+A call is added once, when it is over. That is found without any mark on the ledger, whose writing is the engine's hot
+path: the watermark moves on over the rows by the time they were started, and what is not over yet when it passes is
+noted as open, and added when it is. The watermark stays behind every transaction that is still running: such a one may
+have begun a call that nobody else sees yet.
+
+What is over never changes, but for a lost call: its worker may only be slow, and book it after all. So lost calls stay
+open for a day. Those that are in the sums are watched, and a day of which one has changed is added up anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from telemetry.measures import ADDED, DAY, KEPT, SLOT, STEPS, of_call, together
+from telemetry.models import ALL_PROJECTS, BEGINNING, TABLES, LostCall, OpenCall, Watermark
+
+# Rows of the ledger that one transaction adds.
+CHUNK = 20_000
+# A call's time is taken from the database's clock within the transaction that writes it, so it is never earlier than
+# the oldest transaction that still runs. The margin is for a clock that is put back.
+MARGIN = timedelta(minutes=2)
+# How long a lost call is read from the ledger. A worker that comes back, comes back soon.
+HOLD = timedelta(days=1)
+
+_HORIZON = """
+SELECT least(clock_timestamp(), (
+    SELECT min(xact_start) FROM pg_stat_activity
+     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid())) - %s
+"""
+_CHUNK_END = """
+SELECT started_at FROM executions_llmcall WHERE started_at >= %s AND started_at < %s
+ ORDER BY started_at OFFSET %s LIMIT 1
+"""
+_IS_OVER = """
+(c.status IN ('succeeded', 'failed', 'cancelled') OR (c.status = 'lost' AND c.finished_at < %(held_since)s))
+"""
+_OPEN = f"""
+INSERT INTO telemetry_opencall (call_id, started_at)
+SELECT c.id, c.started_at FROM executions_llmcall c
+ WHERE c.started_at >= %(since)s AND c.started_at < %(until)s AND NOT {_IS_OVER}
+"""  # noqa: S608 - static text
+_CLOSE = f"""
+DELETE FROM telemetry_opencall o USING executions_llmcall c WHERE c.id = o.call_id AND {_IS_OVER} RETURNING c.id
+"""  # noqa: S608 - static text
+# Lost calls that are about to be added: before, so that none that changes in between is added and not watched.
+_WATCH = """
+INSERT INTO telemetry_lostcall (call_id)
+SELECT c.id FROM executions_llmcall c WHERE c.status = 'lost' AND ({condition}) ON CONFLICT DO NOTHING
+"""
+_CHANGED = """
+DELETE FROM telemetry_lostcall l USING executions_llmcall c WHERE c.id = l.call_id AND c.status <> 'lost'
+RETURNING c.started_at
+"""
+
+# Rows that the watermark passes now are over, or were noted as open a moment ago.
+_PASSED = """
+c.started_at >= %(since)s AND c.started_at < %(until)s
+AND NOT EXISTS (SELECT 1 FROM telemetry_opencall o WHERE o.call_id = c.id)
+"""
+_NAMED = "c.id = ANY(%(ids)s)"
+_SUMMED = f"SELECT c.id FROM executions_llmcall c WHERE {_NAMED} AND {_PASSED}"  # noqa: S608 - static text
+
+_KEPT = ", ".join(KEPT)
+_MERGED = ", ".join([f"{name} = t.{name} + excluded.{name}" for name in ADDED])
+_ADD = f"""
+WITH step AS (
+    SELECT {SLOT} AS starts_at, e.project_id, e.workflow_id, s.step_id, c.model, {{of_call}}
+      FROM {STEPS} WHERE {{condition}}
+), sums AS MATERIALIZED (
+    SELECT starts_at, project_id, workflow_id, step_id, model, {together(KEPT)}
+      FROM step GROUP BY 1, 2, 3, 4, 5
+), steps AS (
+    INSERT INTO telemetry_stepsums AS t (starts_at, project_id, workflow_id, step_id, model, {_KEPT})
+    SELECT starts_at, project_id, workflow_id, step_id, model, {_KEPT} FROM sums
+        ON CONFLICT (step_id, starts_at, workflow_id, project_id, model)
+        DO UPDATE SET {_MERGED}, first_at = least(t.first_at, excluded.first_at)
+), workflows AS (
+    INSERT INTO telemetry_workflowsums AS t (starts_at, project_id, workflow_id, model, {_KEPT})
+    SELECT starts_at, project_id, workflow_id, model, {together(KEPT)} FROM sums GROUP BY 1, 2, 3, 4
+        ON CONFLICT (workflow_id, starts_at, project_id, model)
+        DO UPDATE SET {_MERGED}, first_at = least(t.first_at, excluded.first_at)
+), slots AS (
+    INSERT INTO telemetry_slotsums AS t (starts_at, project_id, {_KEPT})
+    SELECT starts_at, COALESCE(project_id, '{ALL_PROJECTS}'), {together(KEPT)}
+      FROM sums GROUP BY GROUPING SETS ((starts_at, project_id), (starts_at))
+        ON CONFLICT (project_id, starts_at)
+        DO UPDATE SET {_MERGED}, first_at = least(t.first_at, excluded.first_at)
+)
+INSERT INTO telemetry_daysums AS t (starts_at, project_id, {_KEPT})
+SELECT {DAY.replace("c.started_at", "starts_at")} AS day, COALESCE(project_id, '{ALL_PROJECTS}'), {together(KEPT)}
+  FROM sums GROUP BY GROUPING SETS ((day, project_id), (day))
+    ON CONFLICT (project_id, starts_at)
+    DO UPDATE SET {_MERGED}, first_at = least(t.first_at, excluded.first_at)
+"""  # noqa: S608 - static text
+
+
+def _add_statement(condition: str, sign: int) -> str:
+    signed = {name: text if name == "first_at" else f"{sign} * ({text})" for name, text in KEPT.items()}
+    return _ADD.format(of_call=of_call(signed), condition=condition)
+
+
+_ADD_PASSED = _add_statement(_PASSED, 1)
+_ADD_NAMED = _add_statement(_NAMED, 1)
+_TAKE_NAMED = _add_statement(_NAMED, -1)
+_WATCH_PASSED, _WATCH_NAMED = _WATCH.format(condition=_PASSED), _WATCH.format(condition=_NAMED)
+
+
+def roll_up(*, until: datetime | None = None) -> bool:
+    """Add what is over by now, at most :data:`CHUNK` rows. Return whether there is more to add at once.
+
+    Several may call this at any time: one does it, the others leave it to it. With ``until`` the watermark is left
+    there at the latest.
+    """
+    with transaction.atomic():
+        Watermark.objects.bulk_create([Watermark()], ignore_conflicts=True)
+        mark = Watermark.objects.select_for_update(skip_locked=True).first()
+        if mark is None:
+            return False
+        horizon: datetime = _row(_HORIZON, (MARGIN,))[0]
+        return _move(mark, horizon if until is None else min(horizon, until))
+
+
+def _move(mark: Watermark, horizon: datetime) -> bool:
+    """Move the watermark on, at most to ``horizon`` and by a chunk, and add what it passes and what is over by now."""
+    since = mark.rolled_until
+    found = _row(_CHUNK_END, (since, horizon, CHUNK)) if horizon > since else None
+    # At least a microsecond: so many calls may have been started at the same time.
+    until = max(found[0], since + timedelta(microseconds=1)) if found else max(horizon, since)
+    stretch = {"since": since, "until": until, "held_since": _row("SELECT clock_timestamp() - %s", (HOLD,))[0]}
+    closed = {"ids": [row[0] for row in _run(_CLOSE, stretch)]}
+    _run(_OPEN, stretch)
+    _run(_WATCH_PASSED, stretch)
+    _run(_ADD_PASSED, stretch)
+    if closed["ids"]:
+        _run(_WATCH_NAMED, closed)
+        _run(_ADD_NAMED, closed)
+    mark.rolled_until = until
+    mark.save(update_fields=["rolled_until"])
+    for day in {_midnight(row[0]) for row in _run(_CHANGED, {})}:
+        _add_up_anew(day, mark)
+    return found is not None
+
+
+def _add_up_anew(day: datetime, mark: Watermark) -> None:
+    """Replace the sums of one day (UTC) by what the ledger holds now."""
+    stretch = {"since": day, "until": min(day + timedelta(days=1), mark.rolled_until)}
+    for table in TABLES:
+        table._default_manager.filter(starts_at__gte=day, starts_at__lt=day + timedelta(days=1)).delete()
+    _run(_WATCH_PASSED, stretch)
+    _run(_ADD_PASSED, stretch)
+
+
+def rebuild() -> None:
+    """Make all sums anew, in one transaction: readers see the old ones until the new ones are whole."""
+    with transaction.atomic():
+        _run("SET LOCAL statement_timeout = 0", None)
+        mark = locked_watermark()
+        for table in TABLES:
+            table._default_manager.all().delete()
+        OpenCall.objects.all().delete()
+        LostCall.objects.all().delete()
+        mark.rolled_until, until = BEGINNING, mark.rolled_until
+        while _move(mark, until):
+            pass
+
+
+def locked_watermark() -> Watermark:
+    """Return the watermark, locked: until the transaction ends nobody else changes the sums."""
+    Watermark.objects.bulk_create([Watermark()], ignore_conflicts=True)
+    return Watermark.objects.select_for_update().get()
+
+
+def in_sums(mark: Watermark, ids: Sequence[UUID]) -> list[UUID]:
+    """Return which of some calls are in the sums."""
+    stretch = {"ids": list(ids), "since": BEGINNING, "until": mark.rolled_until}
+    return [row[0] for row in _run(_SUMMED, stretch)]
+
+
+def add(ids: Sequence[UUID]) -> None:
+    """Add some calls to the sums, as they are now."""
+    _run(_ADD_NAMED, {"ids": list(ids)})
+
+
+def take_out(ids: Sequence[UUID]) -> None:
+    """Take some calls out of the sums, as they are now: before they change."""
+    _run(_TAKE_NAMED, {"ids": list(ids)})
+
+
+def _run(sql: str, params: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def _row(sql: str, params: Sequence[Any]) -> Any:
+    """Return the one row of a query, or ``None``."""
+    return next(iter(_run(sql, params)), None)
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
