@@ -61,6 +61,18 @@ class Document(models.Model):
             models.Index(fields=("project_id", "-created_at", "-id"), name="document_project_idx"),
             models.Index(fields=("-created_at", "-id"), name="document_newest_idx"),
             models.Index(fields=("execution_id", "document_type"), name="document_execution_idx"),
+            # Found by without a look at the rows: most documents of a type may be old versions, or not for these eyes.
+            models.Index(
+                fields=("document_type", "-created_at", "-id"),
+                include=("is_latest", "project_id"),
+                name="document_type_idx",
+            ),
+            # Of what is still to be decided, or was decided against, there is little; hardly a step's own document.
+            models.Index(
+                fields=("status", "-created_at", "-id"),
+                condition=Q(status__in=("in_review", "changes_requested", "rejected")),
+                name="document_status_idx",
+            ),
         )
 
     def __str__(self) -> str:

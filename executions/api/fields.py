@@ -144,9 +144,7 @@ class Money(serializers.DecimalField):
 class Choice(serializers.ChoiceField):
     """One of some texts; what else was given is told which they are. ``enum_name`` is what clients call the choice."""
 
-    def __init__(
-        self, choices: Any, code: str = "invalid_choice", enum_name: str | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, choices: Any, code: str = "invalid_choice", enum_name: str | None = None, **kwargs: Any) -> None:
         super().__init__(choices, **kwargs)
         self._code = code
         self.enum_name = enum_name

@@ -13,12 +13,18 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
+from executions.api.filters import parameter
+
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
 
 class AfterPagination(BasePagination):
-    """Parameters ``after`` and ``limit``. The view filters by ``after`` and names a row by ``marker(row)``."""
+    """Parameters ``after`` and ``limit``.
+
+    The view filters by ``after``, names a row by ``marker(row)``, and describes such a name by ``after_schema``. It may
+    have ``count_that_fits(rows)``: fewer rows than asked for are a page as well.
+    """
 
     def query_names(self, view: APIView) -> list[str]:
         """Return the parameters that this paginator, and the view for it, read."""
@@ -30,15 +36,48 @@ class AfterPagination(BasePagination):
         assert view is not None
         limit = _limit(request)
         rows = list(queryset[: limit + 1])
+        page = rows[:limit]
+        fits = getattr(view, "count_that_fits", None)
+        if fits is not None:
+            page = page[: fits(page)]
         self.next_link = None
-        if len(rows) > limit:
-            marker = view.marker(rows[limit - 1])  # type: ignore[attr-defined]
+        if len(rows) > len(page):
+            marker = view.marker(page[-1])  # type: ignore[attr-defined]
             self.next_link = replace_query_param(request.build_absolute_uri(), "after", marker)
-        return rows[:limit]
+        return page
 
     def get_paginated_response(self, data: Any) -> Response:
         # A reader goes forward only; there is no page before the one that it asked for.
         return Response({"results": data, "next": self.next_link, "previous": None})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the OpenAPI schema of a page of what ``schema`` describes."""
+        return {
+            "type": "object",
+            "required": ["results", "next", "previous"],
+            "properties": {
+                "results": schema,
+                "next": {
+                    "type": ["string", "null"],
+                    "format": "uri",
+                    "description": "The following page, as a whole URL.",
+                    "example": None,
+                },
+                "previous": {
+                    "type": "null",
+                    "description": "Always null: these pages go forward only.",
+                    "example": None,
+                },
+            },
+        }
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        after: dict[str, Any] = view.after_schema  # type: ignore[attr-defined]
+        limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+        return [
+            parameter("after", after, "What the reader has: the page begins with what follows."),
+            parameter("limit", limit, "How many rows make a page."),
+        ]
 
 
 def bad_after(detail: str) -> ParseError:

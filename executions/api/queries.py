@@ -2,100 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from documents.models import Document, DocumentStatus
-from executions.api.fields import Choice, Identifier, Instant, QueryFlag, StrictSerializer, Text, Whole
-from executions.engine.state import TERMINAL
-from executions.models import Decision, Execution, ExecutionStatus, Gate, GateKind, GateStatus, Project
-from executions.services.access import OPERATOR, is_operator, role_names
+from executions.api.filters import (
+    ChoiceFilter,
+    FlagFilter,
+    InstantFilter,
+    StatusFilter,
+    StrictFilterSet,
+    TextFilter,
+    UuidFilter,
+    WholeFilter,
+)
+from executions.models import EventType, Execution, ExecutionStatus, Gate, GateKind, GateStatus, Project
+from executions.models.execution import END_OF_TIME
+from executions.services.access import gates_waiting_for
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+class ExecutionFilter(StrictFilterSet):
+    """The window of ``started_after`` and ``started_before`` holds its beginning, not its end."""
+
+    workflow_id = TextFilter("Executions of this workflow.", "workflow_id")
+    project_id = TextFilter("Executions of this project.", "project_id")
+    status = StatusFilter("Executions that are this.", "status", choices=ExecutionStatus.values)
+    started_after = InstantFilter("Executions started then or later.", "started_at", "gte")
+    started_before = InstantFilter("Executions started earlier than that.", "started_at", "lt")
 
 
-class ExecutionQuery(StrictSerializer):
-    workflow_id = Text(required=False)
-    project_id = Text(required=False)
-    status = Choice(ExecutionStatus.values, code="invalid_status", required=False)
-    started_after = Instant(required=False)
-    started_before = Instant(required=False)
+class EventFilter(StrictFilterSet):
+    event_type = ChoiceFilter("Events of this type.", "event_type", choices=EventType.values)
 
 
-class GateQuery(StrictSerializer):
-    kind = Choice(GateKind.values, required=False)
-    status = Choice(GateStatus.values, code="invalid_status", required=False)
-    mine = QueryFlag(required=False)
-    project_id = Text(required=False)
+class StepFilter(StrictFilterSet):
+    """Narrows no rows: the view reads it (:meth:`StrictFilterSet.read`)."""
+
+    responses = FlagFilter("`true`: with what the model answered, word for word. For staff only.")
 
 
-class DocumentQuery(StrictSerializer):
-    project_id = Text(required=False)
-    scope_type = Text(required=False)
-    scope_id = Text(required=False)
-    document_type = Text(required=False)
-    status = Choice(DocumentStatus.values, code="invalid_status", required=False)
-    latest = QueryFlag(required=False)
-    execution_id = Identifier(required=False)
+class GateFilter(StrictFilterSet):
+    kind = ChoiceFilter("Gates that wait for this.", "kind", choices=GateKind.values)
+    status = StatusFilter("Gates that are this.", "status", choices=GateStatus.values)
+    mine = FlagFilter("`true`: only gates that the caller may decide or answer now.", method="keep_mine")
+    project_id = TextFilter("Gates of this project.", "execution__project_id")
+
+    def keep_mine(self, rows: QuerySet[Gate], name: str, value: bool) -> QuerySet[Gate]:
+        return gates_waiting_for(rows, self.request.user) if value else rows
 
 
-class VersionQuery(StrictSerializer):
-    version = Whole(required=False, min_value=1)
-    status = Choice(DocumentStatus.values, code="invalid_status", required=False)
+class DocumentFilter(StrictFilterSet):
+    project_id = TextFilter("Documents of this project.", "project_id")
+    scope_type = TextFilter("Documents of scopes of this type.", "scope_type")
+    scope_id = TextFilter("Documents of this scope.", "scope_id", max_length=1000)
+    document_type = TextFilter("Documents of this type.", "document_type")
+    status = StatusFilter("Versions of which people said this.", "status", choices=DocumentStatus.values)
+    latest = FlagFilter("`true`: only the newest version of each document.", method="keep_latest")
+    execution_id = UuidFilter("Documents that this execution made.", "execution_id")
+
+    def keep_latest(self, rows: QuerySet[Document], name: str, value: bool) -> QuerySet[Document]:
+        return rows.filter(is_latest=True) if value else rows
 
 
-def executions(user: User, query: Mapping[str, Any]) -> QuerySet[Execution]:
-    """Return executions. The window of ``started_after`` and ``started_before`` holds its beginning, not its end."""
-    columns = {
-        "workflow_id": "workflow_id",
-        "project_id": "project_id",
-        "status": "status",
-        "started_after": "started_at__gte",
-        "started_before": "started_at__lt",
-    }
-    rows = Execution.objects.visible_to(user).select_related("revision").defer("revision__definition", "brief")
-    # What is not over comes after all that is.
-    rows = rows.annotate(over_at=Coalesce("completed_at", Value(_END_OF_TIME)))
-    return rows.filter(**{columns[name]: value for name, value in query.items()})
+class VersionFilter(StrictFilterSet):
+    version = WholeFilter("The version of this number.", "version", minimum=1)
+    status = StatusFilter("The newest version of which people said this.", "status", choices=DocumentStatus.values)
 
 
-def gates(user: User, query: Mapping[str, Any]) -> QuerySet[Gate]:
-    """Return gates, with all that shows one and says who may decide there."""
-    rows = Gate.objects.select_related("execution", "step").prefetch_related("decisions")
+def executions(user: User) -> QuerySet[Execution]:
+    """Return the executions that ``user`` may see, with what shows one but for its steps."""
+    return executions_with_what_shows(Execution.objects.visible_to(user))
+
+
+def executions_with_what_shows(rows: QuerySet[Execution]) -> QuerySet[Execution]:
+    """Load what lists show of executions. ``over_at`` of what is not over comes after all that is."""
+    rows = rows.select_related("revision")
+    rows = rows.defer("revision__definition", "revision__warnings", "brief", "model_ids")
+    return rows.annotate(over_at=Coalesce("completed_at", Value(END_OF_TIME)))
+
+
+def gates(user: User) -> QuerySet[Gate]:
+    """Return the gates that ``user`` may see, with what shows one and says who may decide there."""
+    rows = Gate.objects.all()
     if not user.is_superuser:
         rows = rows.filter(execution__project__in=Project.objects.visible_to(user))
-    if query.get("mine"):
-        rows = rows.filter(_waits_for(user))
-    columns = {"kind": "kind", "status": "status", "project_id": "execution__project_id"}
-    return rows.filter(**{columns[name]: value for name, value in query.items() if name != "mine"})
+    return gates_with_what_shows(rows)
 
 
-def documents(user: User, query: Mapping[str, Any]) -> QuerySet[Document]:
-    """Return versions of documents; ``latest`` keeps the newest of each series."""
+def gates_with_what_shows(rows: QuerySet[Gate]) -> QuerySet[Gate]:
+    """Load what is shown of gates."""
+    rows = rows.select_related("execution", "step").prefetch_related("decisions")
+    own = [field.attname for field in Gate._meta.concrete_fields if field.name not in ("answers", "policy")]
+    return rows.only(*own, "execution__project_id", "execution__status", "execution__started_by_id", "step__step_id")
+
+
+def documents(user: User) -> QuerySet[Document]:
+    """Return the versions of documents that ``user`` may see."""
     rows = Document.objects.all()
-    if not user.is_superuser:
-        rows = rows.filter(project_id__in=Project.objects.visible_to(user).values("pk"))
-    if query.get("latest"):
-        rows = rows.filter(is_latest=True)
-    return rows.filter(**{name: value for name, value in query.items() if name != "latest"})
-
-
-def _waits_for(user: User) -> Q:
-    """Say in SQL what ``access.may_decide`` says of one gate, and that nothing else is in the way; a test compares."""
-    roles = sorted(role_names(user))
-    is_named = Q(users__contains=[user.username])
-    has_role = is_named | Q(roles__has_any_keys=roles) if roles else is_named
-    may_answer = Q(kind=GateKind.CLARIFICATION) & (Q() if is_operator(user) else has_role)
-    is_open_to_all = Q(roles=[], users=[]) if OPERATOR in roles or user.is_superuser else Q(pk__in=[])
-    is_four_eyes = Q(four_eyes=True, execution__started_by=user)
-    may_accept = Q(kind=GateKind.ACCEPTANCE) & ~is_four_eyes & (has_role | is_open_to_all)
-    has_voted = Exists(Decision.objects.filter(gate=OuterRef("pk"), user=user))
-    is_over = Q(execution__status__in=[status.value for status in TERMINAL])
-    return Q(status=GateStatus.OPEN) & ~is_over & ~has_voted & (may_answer | may_accept)
+    return rows if user.is_superuser else rows.filter(project_id__in=Project.objects.visible_to(user).values("pk"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
 
 from executions.engine import state
 from executions.models.project import Project
@@ -58,6 +60,10 @@ class EventType(models.TextChoices):
     EXECUTION_CANCELLED = "execution_cancelled"
 
 
+# When what is not over will be, for the order of lists.
+END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+
 class ExecutionQuerySet(models.QuerySet["Execution"]):
     def visible_to(self, user: User) -> ExecutionQuerySet:
         """Keep the executions whose project ``user`` may see."""
@@ -104,8 +110,17 @@ class Execution(models.Model):
         indexes = (
             models.Index(fields=("-started_at", "-id"), name="execution_newest_idx"),
             models.Index(fields=("project", "-started_at", "-id"), name="execution_project_idx"),
+            models.Index(fields=("workflow_id", "-started_at", "-id"), name="execution_workflow_idx"),
             # No column that a step changes is in an index, but for the status: so most updates touch no index at all.
-            models.Index(fields=("id",), condition=Q(status__in=("pending", "running")), name="execution_active_idx"),
+            # Completed ones are many, and found without; the sweeper finds by it what is active.
+            models.Index(
+                fields=("status", "-started_at", "-id"),
+                condition=Q(
+                    status__in=[each.value for each in state.ExecutionStatus if each != state.ExecutionStatus.COMPLETED]
+                ),
+                name="execution_status_idx",
+            ),
+            models.Index(Coalesce("completed_at", Value(END_OF_TIME)), "id", name="execution_over_idx"),
         )
 
     def __str__(self) -> str:

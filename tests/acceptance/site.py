@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -128,10 +128,12 @@ class Site:
                 exc.add_note(f"--- worker {worker.process.pid} ({worker.process.returncode}):\n{text[-4000:]}")
         self._directory.cleanup()
 
-    def worker(self, *, faults: str = "", concurrency: int = 50) -> Worker:
+    def worker(
+        self, *, faults: str = "", concurrency: int = 50, environment: Mapping[str, str] | None = None
+    ) -> Worker:
         """Start a worker, perhaps one that kills itself at a fault point."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("COMBINE_", "ANTHROPIC_"))}
-        environment = {
+        variables = {
             **kept,
             "DJANGO_SETTINGS_MODULE": "combine.settings",
             "DATABASE_URL": self.place.url,
@@ -141,9 +143,10 @@ class Site:
             "COMBINE_FAULTPOINTS": faults,
             "ANTHROPIC_BASE_URL": self.model.base_url,
             "ANTHROPIC_API_KEY": "sk-test",
+            **(environment or {}),
         }
         log = Path(self._directory.name) / f"worker-{len(self.workers)}.log"
-        started = Worker(environment, log, concurrency)
+        started = Worker(variables, log, concurrency)
         self.workers.append(started)
         return started
 

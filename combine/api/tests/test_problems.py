@@ -144,9 +144,10 @@ def test_pages_keep_their_own_errors(client: Client) -> None:
     assert answer["Content-Type"].startswith("text/html")
 
 
+@pytest.mark.parametrize("query", ["", "?no=parameter"])
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST", "TRACE"])
-def test_another_method_is_405_and_the_right_ones_are_named(olga: APIClient, method: str) -> None:
-    answer = olga.generic(method, f"{URL}/{UNKNOWN}")
+def test_another_method_is_405_and_the_right_ones_are_named(olga: APIClient, method: str, query: str) -> None:
+    answer = olga.generic(method, f"{URL}/{UNKNOWN}{query}")
     is_problem(answer, 405, "METHOD_NOT_ALLOWED")
     assert answer["Allow"] == "GET, HEAD, OPTIONS"
 
@@ -259,6 +260,11 @@ def test_the_id_of_a_stranger_reads_like_one_that_does_not_exist(olga: APIClient
     for key in ("request_id",):
         del foreign[key], unknown[key]
     assert str(foreign).replace(str(execution.pk), str(other)) == str(unknown)
+
+
+def test_the_path_is_named_as_a_reference_that_leads_there_again(olga: APIClient) -> None:
+    path = "/api/v1/workflows/50%25%C3%A9%20off"
+    assert olga.get(path).json()["instance"] == path
 
 
 def test_a_body_in_chunks_counts_as_one() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from django.db.models import QuerySet
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
@@ -10,9 +13,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from executions.api import queries
-from executions.api.fields import parse_query
+from executions.api.attempts import count_that_fits, with_attempts
+from executions.api.conditional import tagged
+from executions.api.operations import executions as operations
 from executions.api.pagination import AfterPagination, bad_after
 from executions.api.pictures import picture_of, summaries_of
+from executions.api.reach import ProjectRows
 from executions.api.serializers import (
     EventSerializer,
     ExecutionSerializer,
@@ -23,7 +29,10 @@ from executions.api.serializers import (
 from executions.api.views.callers import caller, execution_uuid
 from executions.exceptions import ExecutionNotFound
 from executions.models import Event, Execution, Step
-from executions.services.access import visible_execution
+from executions.services.access import require_staff, visible_execution
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 _MAX_SEQ = 2**31 - 1
 
@@ -31,18 +40,21 @@ _MAX_SEQ = 2**31 - 1
 def execution_response(
     request: Request, execution_id: str, *, code: int = status.HTTP_200_OK, location: str | None = None
 ) -> Response:
-    """Return an execution whole: what every call about one execution answers."""
-    user = caller(request)
-    execution = queries.executions(user, {}).filter(pk=execution_uuid(execution_id)).first()
+    """Return an execution whole, with its ETag: what every call about one execution answers."""
+    headers = {} if location is None else {"Location": request.build_absolute_uri(location)}
+    return tagged(request, execution_body(caller(request), execution_id), code=code, headers=headers)
+
+
+def execution_body(user: User, execution_id: str) -> dict[str, Any]:
+    """Return an execution as ``user`` is shown it. :raises ExecutionNotFound: they may not see one of that id."""
+    execution = queries.executions(user).filter(pk=execution_uuid(execution_id)).first()
     if execution is None:
         raise ExecutionNotFound(execution_id)
-    body = ExecutionSerializer(picture_of(execution), context={"viewer": user})
-    headers = {} if location is None else {"Location": request.build_absolute_uri(location)}
-    return Response(body.data, status=code, headers=headers)
+    return dict(ExecutionSerializer(picture_of(execution), context={"viewer": user}).data)
 
 
-class ExecutionList(GenericAPIView[Execution]):
-    query_class = queries.ExecutionQuery
+class ExecutionList(ProjectRows[Execution]):
+    filterset_class = queries.ExecutionFilter
     orderings = {
         "started_at": ("started_at", "id"),
         "completed_at": ("over_at", "id"),
@@ -50,13 +62,18 @@ class ExecutionList(GenericAPIView[Execution]):
     }
     default_ordering = "-started_at"
 
+    @operations.LIST
     def get(self, request: Request) -> Response:
-        rows = queries.executions(caller(request), parse_query(request, self.query_class))
+        rows = self.filter_queryset(self.within_reach(self.shown(Execution.objects.all())))
         summaries = summaries_of(self.paginate_queryset(rows) or [])
         return self.get_paginated_response(present(ExecutionSummarySerializer, summaries))
 
+    def shown(self, rows: QuerySet[Execution]) -> QuerySet[Execution]:
+        return queries.executions_with_what_shows(rows)
+
 
 class ExecutionDetail(APIView):
+    @operations.GET
     def get(self, request: Request, execution_id: str) -> Response:
         return execution_response(request, execution_id)
 
@@ -65,11 +82,14 @@ class ExecutionEvents(GenericAPIView[Event]):
     """The history, oldest first; ``after`` is the ``seq`` of the last event that the reader has."""
 
     pagination_class = AfterPagination
+    filterset_class = queries.EventFilter
+    after_schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "default": 0}
 
+    @operations.EVENTS
     def get(self, request: Request, execution_id: str) -> Response:
         execution = visible_execution(caller(request), execution_uuid(execution_id))
         after = _seq(request.query_params.get("after", "0"))
-        rows = Event.objects.filter(execution=execution, seq__gt=after).order_by("seq")
+        rows = self.filter_queryset(Event.objects.filter(execution=execution, seq__gt=after).order_by("seq"))
         return self.get_paginated_response(present(EventSerializer, self.paginate_queryset(rows) or []))
 
     def marker(self, event: Event) -> int:
@@ -77,17 +97,30 @@ class ExecutionEvents(GenericAPIView[Event]):
 
 
 class ExecutionSteps(GenericAPIView[Step]):
-    """Every step in file order, iterations and what is inside them; ``after`` is the ``path`` of the last one seen."""
+    """Every step in file order, iterations and what is inside them, each with its attempts and their calls.
+
+    ``after`` is the ``path`` of the last step seen. What the model answered word for word is for staff only.
+    """
 
     pagination_class = AfterPagination
+    filterset_class = queries.StepFilter
+    after_schema = {"type": "string", "minLength": 1, "maxLength": 2000}
 
+    @operations.STEPS
     def get(self, request: Request, execution_id: str) -> Response:
-        execution = visible_execution(caller(request), execution_uuid(execution_id))
-        rows = Step.objects.filter(execution=execution).defer("carry").order_by("sort_key")
+        self.execution = visible_execution(caller(request), execution_uuid(execution_id))
+        self.with_responses = bool(queries.StepFilter.read(request).get("responses"))
+        if self.with_responses:
+            require_staff(caller(request), "read what the model answered word for word")
+        rows = Step.objects.filter(execution=self.execution).defer("carry").order_by("sort_key")
         after = request.query_params.get("after")
         if after is not None:
             rows = self._following(rows, after)
-        return self.get_paginated_response(present(StepSerializer, self.paginate_queryset(rows) or []))
+        page = with_attempts(self.execution, self.paginate_queryset(rows) or [], with_responses=self.with_responses)
+        return self.get_paginated_response(present(StepSerializer, page, with_responses=self.with_responses))
+
+    def count_that_fits(self, steps: Sequence[Step]) -> int:
+        return count_that_fits(self.execution, steps) if self.with_responses else len(steps)
 
     def marker(self, step: Step) -> str:
         return step.path

@@ -13,6 +13,8 @@ from rest_framework.views import APIView
 
 from executions.api.bodies import ProjectBody, ProjectChangeBody
 from executions.api.fields import parse_body
+from executions.api.idempotency import IdempotentPosts
+from executions.api.operations import projects as operations
 from executions.api.serializers import ProjectSerializer, present
 from executions.api.views.callers import caller, project_name
 from executions.exceptions import ProjectNotFound
@@ -20,14 +22,16 @@ from executions.models import Project
 from executions.services.projects import Members, change_project, create_project
 
 
-class ProjectList(GenericAPIView[Project]):
+class ProjectList(IdempotentPosts, GenericAPIView[Project]):
     orderings = {"created_at": ("created_at", "id")}
     default_ordering = "-created_at"
 
+    @operations.LIST
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(_shown(Project.objects.visible_to(caller(request)))) or []
         return self.get_paginated_response(present(ProjectSerializer, page))
 
+    @operations.CREATE
     def post(self, request: Request) -> Response:
         body = parse_body(request, ProjectBody)
         project = create_project(
@@ -42,12 +46,14 @@ class ProjectList(GenericAPIView[Project]):
 
 
 class ProjectDetail(APIView):
+    @operations.GET
     def get(self, request: Request, project_id: str) -> Response:
         found = _shown(Project.objects.visible_to(caller(request))).filter(pk=project_name(project_id)).first()
         if found is None:
             raise ProjectNotFound(project_id)
         return Response(ProjectSerializer(found).data)
 
+    @operations.CHANGE
     def patch(self, request: Request, project_id: str) -> Response:
         body = parse_body(request, ProjectChangeBody)
         project = change_project(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from executions.admin.answer_forms import INPUTS
+from executions.answer_forms import INPUTS
 from executions.llm.clarification import ANSWER_TYPES
 from executions.models import Decision, Gate
 from executions.tests.admin.desk import QUESTIONS, at_desk, gate_url, in_question, read_form

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from executions.admin.display import money, span
+from executions.amounts import money, span
 from executions.models import Event, Execution, LLMCall
 from executions.services.executions import cancel_execution
 from executions.tests.admin.desk import at_desk, execution_url, gate_url, in_question, in_review

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from executions.admin.waiting import inbox, others_decide, waits_for
+from executions.admin.waiting import inbox, waiting_for_others
 from executions.models import Execution, Gate, GateKind, Project, Step
-from executions.services.access import may_decide
+from executions.services.access import gates_waiting_for, may_decide
 from executions.tests.admin.desk import at_desk, gate_url, in_question, in_review
 from executions.tests.engine_cast import decide, person, start
 from executions.tests.engine_definitions import single
@@ -82,8 +82,8 @@ def test_the_conditions_say_what_access_says() -> None:
             document_type="note", scope_type="project", scope_id="apollo", opened_at=timezone.now(),
         )  # fmt: skip
         for user in people:
-            found = waits_for(Gate.objects.all(), user).filter(pk=gate.pk).exists()
-            others = others_decide(Gate.objects.all(), user).filter(pk=gate.pk).exists()
+            found = gates_waiting_for(Gate.objects.all(), user).filter(pk=gate.pk).exists()
+            others = waiting_for_others(Gate.objects.all(), user).filter(pk=gate.pk).exists()
             assert (found, others) == (may_decide(user, gate), not may_decide(user, gate)), (user, kind, roles, users)
         gate.delete()
     assert len(combinations) == 36

@@ -44,7 +44,9 @@ def test_a_start_answers_201_with_the_whole_execution_and_where_it_is(olga: APIC
     assert Execution.objects.get().brief == {"goal": "moon"}
 
 
-@pytest.mark.parametrize(("given", "kept"), [(3, "3"), (0.1, "0.1"), (2e1, "20"), ("0", "0"), (None, None)])
+@pytest.mark.parametrize(
+    ("given", "kept"), [(3, "3"), (0.1, "0.1"), (0.1 + 0.2, "0.3"), (2e1, "20"), (1e-12, "0"), ("0", "0"), (None, None)]
+)
 def test_a_budget_is_a_decimal_text_or_a_number(olga: APIClient, given: Any, kept: str | None) -> None:
     assert olga.post(URL, {"project_id": "apollo", "budget_usd": given}).json()["budget_usd"] == kept
 
