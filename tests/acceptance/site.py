@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ from executions.tests import invariants
 from executions.tests.engine_cast import start
 
 _numbers = count(1)
+_copying = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,14 @@ class Place:
         return psycopg.connect(host=self.host, port=self.port, user=self.user, dbname=name, autocommit=True)
 
     def create(self, template: str) -> None:
-        with self.connect() as admin:
-            admin.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(self.name), Identifier(template)))
+        """Copy ``template``. Nobody may use it then: a web process of other tests that does has to come back later."""
+        with _copying, self.connect() as admin:
+            admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(Identifier(template)))
+            try:
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (template,))
+                admin.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(self.name), Identifier(template)))
+            finally:
+                admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(Identifier(template)))
 
     def drop(self) -> None:
         with self.connect() as admin:
