@@ -33,10 +33,11 @@ some projects are all older than 95 % of the rest; nothing was cancelled for mos
 Each page of 50 rows was asked for {requests} times of `manage.py web`, over one connection, on a machine of two cores
 that also runs PostgreSQL and the client. Times are milliseconds from request to whole answer, authentication included.
 "CPU" is what a request cost the web process, "statement" what the statement that finds the page took in PostgreSQL;
-"reads" are the indexes and tables that it touched. The bound is a p95 of {bound:.0f} ms. The slowest
-was {indexed:.0f} ms, and {costly:.0f} ms where the list is ordered by cost, for which there is no index. Other work kept
-{others:.1f} processes running beside it (the load average when it began); with none, times are little more than CPU and
-statement together.
+"reads" are the indexes and tables that it touched.
+
+The bound is a p95 of {bound:.0f} ms. The slowest was {indexed:.0f} ms, and {costly:.0f} ms where the list is ordered by
+cost, for which there is no index. The load average when it began was {others:.1f}: where other work goes on beside it,
+times are longer than CPU and statement together, and the CPU counts more as well, on cores that are shared.
 
 What the plans rest on:
 

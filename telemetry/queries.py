@@ -16,7 +16,7 @@ from django.db import connection
 
 from executions.models import Project
 from telemetry.days import Days
-from telemetry.measures import CALLS, KEPT, PASSING, STEPS, of_call, together
+from telemetry.measures import ADDED, CALLS, KEPT, PASSING, STEPS, of_call, together
 from telemetry.models import ALL_PROJECTS, BEGINNING
 from telemetry.totals import Totals
 
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 _FROM_SUMS = f"SELECT starts_at AS at, {', '.join(KEPT)}, {', '.join(f'0 AS {name}' for name in PASSING)}"
+_LESS = ", ".join(f"-{name}" if name in ADDED else name for name in KEPT)
+_LESS_SUMS = f"SELECT starts_at AS at, {_LESS}, {', '.join('0' for _ in PASSING)}"
 _FROM_CALL = f"SELECT c.started_at AS at, {of_call(KEPT | PASSING)}"
 _SUM = f"SELECT {together(KEPT | PASSING)} FROM part"  # noqa: S608 - static text
+# Without the time of the first call: where sums are taken away from others, it may be one of those.
+_SUM_OF_DAY = together(KEPT | PASSING).replace("min(first_at)", "NULL")
 _SUM_BY_DAY = f"""
-SELECT width_bucket(at, %s::timestamptz[]) - 1, {together(KEPT | PASSING)} FROM part GROUP BY 1
+SELECT width_bucket(at, %s::timestamptz[]) - 1, {_SUM_OF_DAY} FROM part GROUP BY 1
 """  # noqa: S608 - static text
 _REACH = """
 SELECT COALESCE((SELECT rolled_until FROM telemetry_watermark), %s), (SELECT min(started_at) FROM executions_llmcall)
@@ -44,12 +48,12 @@ Part = tuple[str, list[Any]]
 class Scope:
     """Which calls are meant. ``projects`` is ``None`` for all; ``since`` is in the stretch of time, ``until`` not.
 
-    ``has_every_project`` says that the projects are all that there were a moment ago: then what the sums hold is all
-    theirs, since it is older.
+    ``others`` are, where they are known, all projects that there were beside these a moment ago. What the sums hold is
+    older, so it is of the ones or of the others.
     """
 
     projects: Sequence[str] | None = None
-    has_every_project: bool = False
+    others: Sequence[str] | None = None
     workflow_id: str | None = None
     step_id: str | None = None
     model: str | None = None
@@ -78,9 +82,10 @@ def visible_to(user: User, project_id: str | None = None) -> Scope:
         return Scope(projects=None if project_id is None else [project_id])
     visible = Project.objects.visible_to(user)
     if project_id is not None:
-        visible = visible.filter(pk=project_id)
+        return Scope(projects=list(visible.filter(pk=project_id).values_list("pk", flat=True)))
     projects = list(visible.values_list("pk", flat=True))
-    return Scope(projects=projects, has_every_project=Project.objects.count() == len(projects))
+    others = set(Project.objects.values_list("pk", flat=True)) - set(projects)
+    return Scope(projects=projects, others=sorted(others))
 
 
 def reach() -> Reach:
@@ -92,7 +97,9 @@ def reach() -> Reach:
 
 
 def total(scope: Scope, known: Reach) -> Totals:
-    """Return what all calls of the scope come to."""
+    """Return what all calls of the scope come to, and when the first was started."""
+    if scope.others:
+        scope = replace(scope, others=None)  # of a difference the first call is not known
     (found,) = _rows(_SUM, [], _parts(scope, known, _whole_days(scope)))
     return _totals(found)
 
@@ -122,26 +129,38 @@ def _parts(scope: Scope, known: Reach, whole_days: tuple[datetime, datetime] | N
         return [(f"{_FROM_SUMS} FROM telemetry_daysums WHERE false", [])]
     stretch = (scope.since, scope.until)
     if scope.table is not None:
-        kept = [_from_sums(scope.table, scope, stretch)]
+        kept = [_from_step_sums(scope.table, scope, stretch)]
     elif whole_days is None:
-        kept = [_from_sums("telemetry_slotsums", scope, stretch)]
+        kept = _from_sums("telemetry_slotsums", scope, stretch)
     else:
         first, last = whole_days
-        ends = [(scope.since, first), (last, scope.until)]
-        kept = [_from_sums("telemetry_daysums", scope, whole_days)]
-        kept += [_from_sums("telemetry_slotsums", scope, each) for each in ends if each[0] < each[1]]
+        kept = _from_sums("telemetry_daysums", scope, whole_days)
+        for end in ((scope.since, first), (last, scope.until)):
+            kept += _from_sums("telemetry_slotsums", scope, end) if end[0] < end[1] else []
     return [*kept, *_from_ledger(scope, known)]
 
 
-def _from_sums(table: str, scope: Scope, stretch: tuple[datetime, datetime]) -> Part:
-    conditions: Conditions = [("starts_at >= %s", stretch[0]), ("starts_at < %s", stretch[1])]
-    if scope.table is not None:
-        conditions += _chosen(scope, projects="project_id", workflow="workflow_id", step="step_id", model="model")
-    elif scope.projects is None or scope.has_every_project:
-        conditions.append(("project_id = %s", ALL_PROJECTS))
-    else:
-        conditions.append(("project_id = ANY(%s)", list(scope.projects)))
-    return _select(f"{_FROM_SUMS} FROM {table}", conditions)
+def _from_step_sums(table: str, scope: Scope, stretch: tuple[datetime, datetime]) -> Part:
+    chosen = _chosen(scope, projects="project_id", workflow="workflow_id", step="step_id", model="model")
+    return _select(f"{_FROM_SUMS} FROM {table}", _during(stretch) + chosen)
+
+
+def _from_sums(table: str, scope: Scope, stretch: tuple[datetime, datetime]) -> list[Part]:
+    """Return the sums by project; where fewer projects are left out than are meant, all less those."""
+    of_all = _select(f"{_FROM_SUMS} FROM {table}", [("project_id = %s", ALL_PROJECTS), *_during(stretch)])
+    if scope.projects is None or scope.others == []:
+        return [of_all]
+    if scope.others is None or len(scope.others) >= len(scope.projects):
+        return [_select(f"{_FROM_SUMS} FROM {table}", [_in(scope.projects), *_during(stretch)])]
+    return [of_all, _select(f"{_LESS_SUMS} FROM {table}", [_in(scope.others), *_during(stretch)])]
+
+
+def _in(projects: Sequence[str]) -> tuple[str, Any]:
+    return "project_id = ANY(%s)", list(projects)
+
+
+def _during(stretch: tuple[datetime, datetime]) -> Conditions:
+    return [("starts_at >= %s", stretch[0]), ("starts_at < %s", stretch[1])]
 
 
 def _from_ledger(scope: Scope, known: Reach) -> list[Part]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from django.contrib.auth.models import User
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import EmptyResultSet
 from django.db.models import BooleanField, Case, F, Func, Model, QuerySet, Value, When
@@ -52,12 +51,13 @@ class ProjectRows(RowsOfList[M]):
     def within_reach(self, rows: QuerySet[M]) -> QuerySet[M]:
         """Keep what the caller may see."""
         user = caller(self.request)
-        self.projects = few_projects(user)
-        if self.projects is not None:
-            return rows.filter(project_id__in=self.projects)
+        self.projects: list[str] | None = None
         if user.is_superuser:
             return rows
         visible = Project.objects.visible_to(user).values("pk")
+        self.projects = _few(visible)
+        if self.projects is not None:
+            return rows.filter(project_id__in=self.projects)
         # Looked up for each row that is met, not joined: a join is sorted whole before its first rows are taken.
         return rows.filter(Case(When(project_id__in=visible, then=Value(True)), default=Value(False)))
 
@@ -73,10 +73,12 @@ class GateRows(RowsOfList[Gate]):
     def within_reach(self, rows: QuerySet[Gate]) -> QuerySet[Gate]:
         """Keep what the caller may see."""
         user = caller(self.request)
-        projects = few_projects(user)
+        if user.is_superuser:
+            return rows
+        visible = Project.objects.visible_to(user).values("pk")
+        projects = _few(visible)
         if projects is None:
-            visible = Project.objects.visible_to(user)
-            return rows if user.is_superuser else rows.filter(execution__project__in=visible)
+            return rows.filter(execution__project__in=visible)
         executions = Execution.objects.filter(project_id__in=projects).values("pk")
         if executions[: FEW_EXECUTIONS + 1].count() > FEW_EXECUTIONS:
             return rows.filter(execution__project_id__in=projects)
@@ -91,11 +93,9 @@ class GateRows(RowsOfList[Gate]):
         return rows.filter(gathered)
 
 
-def few_projects(user: User) -> list[str] | None:
-    """Return the projects that ``user`` may see, or ``None`` where they are many, or all."""
-    if user.is_superuser:
-        return None
-    projects = list(Project.objects.visible_to(user).values_list("pk", flat=True)[: FEW + 1])
+def _few(visible: QuerySet[Project, Any]) -> list[str] | None:
+    """Return the ids of some projects, or ``None`` if they are many."""
+    projects = [row["pk"] for row in visible[: FEW + 1]]
     return projects if len(projects) <= FEW else None
 
 

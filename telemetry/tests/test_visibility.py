@@ -13,6 +13,8 @@ from rest_framework.test import APIClient
 
 from executions.tests.api.conftest import Caller
 from executions.tests.engine_cast import person
+from telemetry.models import DaySums
+from telemetry.rollup import rebuild
 from telemetry.tests.written_ledger import NOON, STRANGE, call, execution, project, roll_all
 
 BASE = "/api/v1/telemetry"
@@ -61,8 +63,13 @@ def test_who_sees_every_project_sees_no_more_once_there_is_one_of_others(caller:
         roll_all()
     vic = caller("vic")
     assert vic.get(f"{BASE}/summary").json()["total_cost_usd"] == "0.3"
+    # One that the sums hold, and one of a moment ago.
+    call(execution("hers"), cost="5", at=NOON - timedelta(days=1))
     call(execution("hers"), cost="5", at=datetime.now(UTC))
     project("hers", "olga")
+    if is_rolled:
+        rebuild()
+        assert DaySums.objects.filter(project_id="hers").exists()
     assert vic.get(f"{BASE}/summary").json()["total_cost_usd"] == "0.3"
     assert (
         vic.get(f"{BASE}/costs/daily", {"start": "2026-03-01", "end": "2026-03-31", "tz": "Asia/Tokyo"}).json()[
@@ -70,7 +77,9 @@ def test_who_sees_every_project_sees_no_more_once_there_is_one_of_others(caller:
         ][9]["total_cost_usd"]
         == "0.3"
     )
-    assert caller("olga").get(f"{BASE}/summary").json()["total_cost_usd"] == "5.3"
+    assert vic.get(f"{BASE}/summary").json()["period_start"] == "2026-03-10"
+    assert vic.get(f"{BASE}/costs/daily").json()["results"][0]["date"] == "2026-03-10"
+    assert caller("olga").get(f"{BASE}/summary").json()["total_cost_usd"] == "10.3"
 
 
 def test_no_filter_shows_what_is_of_others(caller: Caller, world: dict[str, Any]) -> None:
