@@ -46,6 +46,8 @@ CLAIM_CHUNK = 16
 TAKE_CHUNK = 16
 # First the execution that woke us; a burst is still there a moment later.
 TAKE_AFTER_SECONDS = 0.01
+# So many times it is looked for places before the burst is left to the queue.
+TAKE_WAITS = 50
 # Requests that share a transaction where several wait.
 BATCH_WIDTH = 32
 # An answer longer than this is read in a thread, so that the event loop (and its heartbeat) goes on.
@@ -107,7 +109,14 @@ class Runner:
         self._is_taking = True
         try:
             await asyncio.sleep(TAKE_AFTER_SECONDS)
-            while not self.is_stopping and self.slots.free > CLAIM_CHUNK:
+            waited = 0
+            while not self.is_stopping and waited < TAKE_WAITS:
+                if self.slots.free <= CLAIM_CHUNK:
+                    # Claims under way hold more places than they will need; what is left would come one at a time.
+                    waited += 1
+                    await asyncio.sleep(TAKE_AFTER_SECONDS)
+                    continue
+                waited = 0
                 taken = await to_the_end(self.begin(partial(work.take_wakeups, TAKE_CHUNK)))
                 for execution_id in taken:
                     pending.add(asyncio.create_task(self._claim_all(execution_id, pending)))
