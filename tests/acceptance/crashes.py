@@ -27,11 +27,11 @@ def killed_at(point: str, place: Place) -> None:
         executions = site.start(chain(4))
         # Steps that follow are claimed in the transaction that records the step before them.
         first = site.worker(faults=f"{point}=kill@{1 if point == 'attempt_committed' else 2}")
-        assert first.wait(30) == -signal.SIGKILL
+        assert first.wait() == -signal.SIGKILL
         killed = time.monotonic()
         executions += site.start(fork())
         site.worker()
-        took = site.wait_for_end(executions, 30) - killed
+        took = site.wait_for_end(executions) - killed
         assert took < TAKEOVER + 1.5, f"taken over after {took:.1f} s"
         site.check()
         _check_calls(site, point)
@@ -64,7 +64,7 @@ def answer_lost_at(point: str, place: Place) -> None:
     with Site(place) as site:
         executions = site.start(chain(4))
         worker = site.worker(faults=f"{point}=raise@1")
-        site.wait_for_end(executions, 30)
+        site.wait_for_end(executions)
         assert worker.is_alive()
         assert set(site.requests().values()) == {1}
         assert len(site.requests()) == 4
@@ -88,18 +88,16 @@ def a_poison_step_is_blamed_and_nothing_else_suffers(place: Place) -> None:
         innocent = site.start(epics())
         deaths = 0
         while Execution.objects.get(pk=poisoned.pk).status != "failed":
-            assert site.worker(faults=poison).wait(60) == -signal.SIGKILL
+            assert site.worker(faults=poison).wait() == -signal.SIGKILL
             deaths += 1
             if deaths == 3:
                 site.worker(faults=poison)
-                site.wait_until(
-                    lambda: Execution.objects.get(pk=poisoned.pk).status == "failed", 30, "the step is blamed"
-                )
+                site.wait_until(lambda: Execution.objects.get(pk=poisoned.pk).status == "failed", "the step is blamed")
         assert deaths == 3
         poisoned.refresh_from_db()
         assert poisoned.error_code == "STEP_CRASHED"
         innocent += site.start(chain(2))
-        site.wait_for_end(innocent, 30)
+        site.wait_for_end(innocent)
         site.check()
         assert site.requests().most_common(1)[0][1] <= 3
 
@@ -109,7 +107,7 @@ def a_worker_killed_among_many_runs_is_survived(place: Place) -> None:
     with Site(place, default=Reply(delay=0.2)) as site:
         executions = site.start(chain(3), 40)
         workers = [site.worker(concurrency=12), site.worker(concurrency=12)]
-        site.wait_for_end(executions, 60)
+        site.wait_for_end(executions)
         shares = _attempts_by_worker()
         assert len(shares) == 2
         assert min(shares.values()) >= 12, shares
@@ -120,7 +118,7 @@ def a_worker_killed_among_many_runs_is_survived(place: Place) -> None:
         site.wait_for_calls(120 + 50)
         killed = workers[0].send(signal.SIGKILL)
         in_flight = site.model.in_flight
-        took = site.wait_for_end(more, 40) - killed
+        took = site.wait_for_end(more) - killed
         assert took < TAKEOVER + 3, f"taken over after {took:.1f} s"
         assert Attempt.objects.filter(outcome="worker_lost").exists()
         assert not Step.objects.exclude(status="completed").exists()

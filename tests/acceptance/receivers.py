@@ -26,9 +26,9 @@ def events_reach_a_receiver_though_workers_are_killed(place: Place) -> None:
         )
         Webhook.objects.update(url=receiver.url)  # the setting is the workers', not this process's
         first = site.worker(environment=environment)
-        site.wait_until(lambda: Event.objects.filter(event_type="execution_completed").exists(), 30, "the run is over")
+        site.wait_until(lambda: Event.objects.filter(event_type="execution_completed").exists(), "the run is over")
         first.send(signal.SIGKILL)
-        first.wait(10)
+        first.wait()
         site.worker(environment=environment)
         expected = Event.objects.filter(pk__gt=webhook.after_event_id).count()
         assert expected >= 4
@@ -38,7 +38,7 @@ def events_reach_a_receiver_though_workers_are_killed(place: Place) -> None:
 
         # A delivery that was under way when the worker died is sent again when its lease has ended.
         WebhookDelivery.objects.filter(lease_until__isnull=False).update(lease_until=timezone.now())
-        site.wait_until(are_all_told, 30, "every event was told")
+        site.wait_until(are_all_told, "every event was told")
         told = {Reference(secret).verify(each.body, each.headers)["data"]["seq"] for each in receiver.received}
         assert told == {event.seq for event in Event.objects.filter(pk__gt=webhook.after_event_id)}
         assert WebhookDelivery.objects.filter(attempt_count__gte=2).exists()

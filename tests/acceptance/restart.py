@@ -32,14 +32,14 @@ def a_database_killed_in_the_middle_loses_nothing(_: Place) -> None:
     with _private_home() as home, Site(_place(home), default=Reply(delay=0.2)) as site:
         executions = site.start(chain(6), 10) + site.start(epics(), 5)
         with _kept_running(site, 2):
-            site.wait_for_calls(30, 30)
+            site.wait_for_calls(30)
             postmaster = int((find_postgres_home(home).data / "postmaster.pid").read_text().split()[0])
             os.kill(postmaster, signal.SIGKILL)
             time.sleep(1.0)
             connection.close()
             embedded_postgres.ensure_running(home)
             back = time.monotonic()
-            took = site.wait_for_end(executions, 60) - back
+            took = site.wait_for_end(executions) - back
         assert took < 40, f"all done {took:.1f} s after the database was back"
         assert not Step.objects.exclude(status="completed").exists()
         # At most the calls that were in flight were made again.
@@ -53,7 +53,7 @@ def a_database_that_drops_connections_loses_nothing(place: Place) -> None:
         executions = site.start(chain(12), 12) + site.start(epics(), 6)
         dice, cut = random.Random(7), 0
         with _kept_running(site, 2):
-            site.wait_for_calls(10, 30)
+            site.wait_for_calls(10)
             until = time.monotonic() + 8
             while time.monotonic() < until and site.in_progress(executions):
                 with place.connect(place.name) as admin:
@@ -62,7 +62,7 @@ def a_database_that_drops_connections_loses_nothing(place: Place) -> None:
                         admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
                         cut += 1
                 time.sleep(0.15)
-            site.wait_for_end(executions, 45)
+            site.wait_for_end(executions)
         assert cut >= 10
         assert not Step.objects.exclude(status="completed").exists()
         assert max(site.requests().values()) <= 4

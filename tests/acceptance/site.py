@@ -34,6 +34,9 @@ from executions.models import Execution
 from executions.tests import invariants
 from executions.tests.engine_cast import start
 
+# How long a test waits for what must come but has no promised time: a slow machine is no failure.
+ENOUGH = 90.0
+
 _numbers = count(1)
 _copying = threading.Lock()
 
@@ -88,7 +91,7 @@ class Worker:
         self.process.send_signal(number)
         return time.monotonic()
 
-    def wait(self, seconds: float) -> int:
+    def wait(self, seconds: float = ENOUGH) -> int:
         """Wait for the end of the process and return its exit code."""
         return self.process.wait(seconds)
 
@@ -109,7 +112,6 @@ class Site:
         self.model = ScriptedModel(default=default, rules=rules)
         self.workers: list[Worker] = []
         self._directory = tempfile.TemporaryDirectory(prefix="combine-site-")
-        self._number = next(_numbers)
         self._started = 0
 
     def __enter__(self) -> Self:
@@ -118,9 +120,7 @@ class Site:
         connection.close()
         options = {**connection.settings_dict["OPTIONS"], "application_name": "acceptance"}
         connection.settings_dict = {**connection.settings_dict, **place, "OPTIONS": options}
-        with connection.cursor() as cursor:
-            # Definitions are kept by number for the life of a process, and this process sees many databases.
-            cursor.execute("SELECT setval('workflows_workflowrevision_id_seq', %s)", [self._number * 1_000_000])
+        number_revisions_apart()
         return self
 
     def __exit__(
@@ -167,26 +167,26 @@ class Site:
             executions.append(start(what, project=f"p{self._started}", brief=brief))
         return executions
 
-    def wait_until(self, is_true: Callable[[], bool], seconds: float, what: str) -> float:
+    def wait_until(self, is_true: Callable[[], bool], what: str) -> float:
         """Wait for something, and return when it was."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + ENOUGH
         while not is_true():
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {seconds:g} s: {what}\n{self.describe()}")
+                raise AssertionError(f"not within {ENOUGH:g} s: {what}\n{self.describe()}")
             time.sleep(0.05)
         return time.monotonic()
 
-    def wait_for_end(self, executions: Sequence[Execution], seconds: float) -> float:
+    def wait_for_end(self, executions: Sequence[Execution]) -> float:
         """Wait until these executions have completed."""
-        return self.wait_until(lambda: self.in_progress(executions) == 0, seconds, "all executions complete")
+        return self.wait_until(lambda: self.in_progress(executions) == 0, "all executions complete")
 
     def in_progress(self, executions: Sequence[Execution]) -> int:
         """Return how many of these executions are not completed."""
         return Execution.objects.filter(pk__in=ids(executions)).exclude(status="completed").count()
 
-    def wait_for_calls(self, number: int, seconds: float = 20) -> float:
+    def wait_for_calls(self, number: int) -> float:
         """Wait until the model has had that many requests."""
-        return self.wait_until(lambda: len(self.model.journal) >= number, seconds, f"{number} requests")
+        return self.wait_until(lambda: len(self.model.journal) >= number, f"{number} requests")
 
     def finished(self) -> Counter[str]:
         """Return how often each prompt was answered to the end."""
@@ -219,6 +219,15 @@ class Site:
         lines = [*map(str, steps), "jobs:", *map(str, jobs), "workers:", *map(str, workers)]
         lines += [f"journal: {entry}" for entry in self.model.journal[-20:]]
         return "\n".join(lines)
+
+
+def number_revisions_apart() -> None:
+    """Give the workflow revisions of the current database numbers that no other database of this process has.
+
+    Definitions are kept by number for the life of a process, and a process of tests sees many databases.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval('workflows_workflowrevision_id_seq', %s)", [next(_numbers) * 1_000_000])
 
 
 def ids(executions: Sequence[Execution]) -> list[UUID]:

@@ -24,12 +24,12 @@ def a_worker_paused_too_long_changes_nothing_when_it_wakes(place: Place) -> None
         site.wait_for_calls(1)
         stopped = sleeper.send(signal.SIGSTOP)
         site.worker()
-        took = site.wait_for_end([execution], 25) - stopped
+        took = site.wait_for_end([execution]) - stopped
         assert took < 16, f"taken over after {took:.1f} s"
         (lost,) = LLMCall.objects.filter(status="lost")
         time.sleep(max(0.0, stopped + 14 - time.monotonic()))
         sleeper.send(signal.SIGCONT)
-        site.wait_until(lambda: LLMCall.objects.get(pk=lost.pk).status != "lost", 10, "its cost is booked")
+        site.wait_until(lambda: LLMCall.objects.get(pk=lost.pk).status != "lost", "its cost is booked")
         booked = LLMCall.objects.get(pk=lost.pk)
         assert (booked.status, booked.is_estimated) == ("succeeded", False)
         assert Document.objects.count() == 1
@@ -37,7 +37,7 @@ def a_worker_paused_too_long_changes_nothing_when_it_wakes(place: Place) -> None
         site.check()
         # It goes on in order, or has ended by itself.
         others = site.start(chain(2), 4)
-        site.wait_for_end(others, 20)
+        site.wait_for_end(others)
         assert sleeper.is_alive() or sleeper.process.returncode in (0, 1)
         site.check()
 
@@ -52,10 +52,10 @@ def a_cancelled_call_is_closed_within_a_second(place: Place) -> None:
         cancelled = time.monotonic()
         cancel_execution(actor=person("olga"), execution_id=execution.pk, reason="Enough.")
         (entry,) = site.model.journal
-        site.wait_until(lambda: entry.disconnected_at is not None, 5, "the connection is closed")
+        site.wait_until(lambda: entry.disconnected_at is not None, "the connection is closed")
         assert entry.disconnected_at is not None
         assert entry.disconnected_at - cancelled < 1.0
-        site.wait_until(lambda: LLMCall.objects.get().status == "cancelled", 5, "the call is booked")
+        site.wait_until(lambda: LLMCall.objects.get().status == "cancelled", "the call is booked")
         call = LLMCall.objects.get()
         assert call.is_estimated
         assert call.cost_usd
@@ -65,7 +65,7 @@ def a_cancelled_call_is_closed_within_a_second(place: Place) -> None:
         assert not Document.objects.exists()
         # The worker goes on with other runs.
         site.model.default = Reply()
-        site.wait_for_end(site.start(single()), 10)
+        site.wait_for_end(site.start(single()))
         assert status(execution) == "cancelled"
         site.check()
 
@@ -77,7 +77,7 @@ def a_worker_told_to_stop_gives_its_steps_back(place: Place) -> None:
         worker = site.worker()
         site.wait_for_calls(5)
         told = worker.send(signal.SIGTERM)
-        assert worker.wait(15) == 0
+        assert worker.wait() == 0
         assert time.monotonic() - told < 10.5
         assert not Attempt.objects.filter(status="running").exists()
         assert set(Attempt.objects.values_list("outcome", flat=True)) == {"released"}
@@ -86,7 +86,7 @@ def a_worker_told_to_stop_gives_its_steps_back(place: Place) -> None:
         site.check()
         site.model.default = Reply()
         site.worker()
-        site.wait_for_end(executions, 15)
+        site.wait_for_end(executions)
         assert not Step.objects.filter(crashes__gt=0).exists()
         assert set(site.finished().values()) == {1}
         site.check()
@@ -99,12 +99,12 @@ def a_worker_told_to_stop_finishes_what_is_nearly_done(place: Place) -> None:
         worker = site.worker()
         site.wait_for_calls(3)
         worker.send(signal.SIGTERM)
-        assert worker.wait(15) == 0
+        assert worker.wait() == 0
         assert Step.objects.filter(path="s1", status="completed").count() == 3
         assert not Attempt.objects.filter(status="running").exists()
         site.model.default = Reply()
         site.worker()
-        site.wait_for_end(executions, 15)
+        site.wait_for_end(executions)
         assert set(site.requests().values()) == {1}
         site.check()
 
@@ -117,7 +117,7 @@ def a_provider_that_fails_now_and_then_costs_time_only(place: Place) -> None:
         executions = site.start(epics(), 6)
         site.worker()
         site.worker()
-        site.wait_for_end(executions, 45)
+        site.wait_for_end(executions)
         assert set(site.finished().values()) <= {1, 2}, "a stream without its end counts as finished by the model"
         assert LLMCall.objects.filter(status="failed").count() == 12
         assert Execution.objects.filter(error_code="").count() == 6

@@ -28,14 +28,12 @@ from pytest_django import DjangoDbBlocker
 
 from combine.env import BASE_DIR
 from combine.ports import free_port
-from tests.acceptance.site import Place
+from tests.acceptance.site import ENOUGH, Place, number_revisions_apart
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 HOST = "127.0.0.1"
-# Definitions are kept by number for the life of a process, and this process sees more than one database.
-_FIRST_REVISION = 500_000
 
 
 class LiveSite:
@@ -102,7 +100,7 @@ class LiveSite:
             self._web = subprocess.Popen(
                 [sys.executable, "manage.py", "web"], cwd=BASE_DIR, env=self.environment, stdout=output, stderr=output
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + ENOUGH
         while not self._answers():
             if self._web.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the web process does not answer:\n{self.log.read_text()[-3000:]}")
@@ -129,8 +127,7 @@ class LiveSite:
         place = {"HOST": self.place.host, "PORT": self.place.port, "USER": self.place.user, "NAME": self.place.name}
         connection.close()
         connection.settings_dict = {**connection.settings_dict, **place}
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT setval('workflows_workflowrevision_id_seq', %s)", [_FIRST_REVISION])
+        number_revisions_apart()
 
     def _answers(self) -> bool:
         try:
