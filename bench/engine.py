@@ -27,9 +27,9 @@ from django.utils import timezone
 from bench import floor
 from bench.world import PACKAGE, ModelServer, Worker, own_database, server_cpu_seconds
 from executions.models import DecisionChannel, DecisionKind, Execution, Gate, GateStatus, LLMCall
+from executions.services.advancing import claim
 from executions.services.decisions import Verdict, record_decision
 from executions.services.executions import NewExecution, start_execution
-from executions.services.work import claim
 from workflows.services import current_revision, load_package
 
 BRIEF = {"subject": "A note on the state of the loading dock", "facts": ["the door sticks", "the light is out"] * 10}
@@ -65,7 +65,7 @@ def sample_requests(actor: User) -> list[Any]:
     """Return the requests that the engine sends for one chain (built by claiming, then thrown away)."""
     with transaction.atomic():
         execution = start(actor, "bench_chain", 999_999)
-        claims = claim(execution_id=execution.pk, worker_id=None, limit=1)
+        claims = claim(execution_id=execution.pk, worker_id=None, limit=1).claims
         transaction.set_rollback(True)
     # Later steps have one document as input in place of the brief: about as long.
     return [claims[0].request] * 3

@@ -29,7 +29,7 @@ from executions.llm.client import ModelClient
 from executions.llm.errors import LLMError, TransientError
 from executions.llm.parsing import DocumentOutput, InvalidOutput, QuestionSet, parse_output
 from executions.llm.values import CallProgress, ModelResponse
-from executions.services import work
+from executions.services import advancing, work
 from executions.slots import Isolation, Slots
 from executions.values import Asked, Claim, CutShort, Failed, Invalid, Outcome, Produced, ProviderFailed
 from workflows.schemas import build_validator
@@ -46,8 +46,6 @@ CLAIM_CHUNK = 16
 TAKE_CHUNK = 16
 # First the execution that woke us; a burst is still there a moment later.
 TAKE_AFTER_SECONDS = 0.01
-# So many times it is looked for places before the burst is left to the queue.
-TAKE_WAITS = 50
 # Requests that share a transaction where several wait.
 BATCH_WIDTH = 32
 # An answer longer than this is read in a thread, so that the event loop (and its heartbeat) goes on.
@@ -74,7 +72,7 @@ class Runner:
         self.is_stopping = False
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
-        self._transactions: Batcher[work.Request, list[Claim] | None] = Batcher(
+        self._transactions: Batcher[advancing.Request, advancing.Claimed] = Batcher(
             self._transact, width=BATCH_WIDTH, parallel=DATABASE_THREADS - 1
         )
         self._bookings: Batcher[tuple[Claim, ModelResponse], None] = Batcher(
@@ -90,7 +88,7 @@ class Runner:
         try:
             if not self._is_taking:
                 pending.add(asyncio.create_task(self._take_more(pending)))
-            await self._claim_all(execution_id, pending)
+            await self._claim_all(execution_id, pending, most=1)
             while pending:
                 done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 pending -= done
@@ -105,72 +103,66 @@ class Runner:
             raise
 
     async def _take_more(self, pending: set[asyncio.Task[None]]) -> None:
-        """Take further wake-ups, many at a time, while there are places for them: one may be the first of a burst."""
+        """Take further wake-ups, many at a time, as places come free: one may be the first of a burst."""
         self._is_taking = True
         try:
             await asyncio.sleep(TAKE_AFTER_SECONDS)
-            waited = 0
-            while not self.is_stopping and waited < TAKE_WAITS:
-                if self.slots.free <= CLAIM_CHUNK:
-                    # Claims under way hold more places than they will need; what is left would come one at a time.
-                    waited += 1
-                    await asyncio.sleep(TAKE_AFTER_SECONDS)
-                    continue
-                waited = 0
-                taken = await to_the_end(self.begin(partial(work.take_wakeups, TAKE_CHUNK)))
-                for execution_id in taken:
+            is_empty = False
+            while not is_empty and not self.is_stopping:
+                places = await self.slots.take(TAKE_CHUNK)
+                found = await self._claim(advancing.TakeRequest(limit=places), places, pending)
+                for execution_id in found.more:
                     pending.add(asyncio.create_task(self._claim_all(execution_id, pending)))
-                if len(taken) < TAKE_CHUNK:
-                    return
+                is_empty = found.taken < places
         finally:
             self._is_taking = False
 
-    async def _claim_all(self, execution_id: UUID, pending: set[asyncio.Task[None]]) -> None:
-        """Claim what may start, a chunk at a time, while there are places for it."""
+    async def _claim_all(
+        self, execution_id: UUID, pending: set[asyncio.Task[None]], *, most: int = CLAIM_CHUNK
+    ) -> None:
+        """Claim what may start, ``most`` at first and then a chunk at a time, while there are places for it."""
         has_more = True
         while has_more:
             if self.is_stopping:
                 await self.database(partial(work.wake, execution_id))
                 return
             try:
-                taken = await self.slots.take(CLAIM_CHUNK)
+                places = await self.slots.take(most)
             except asyncio.CancelledError:  # the worker's end: the wake-up is for another
                 await to_the_end(self.begin(partial(work.wake, execution_id)))
                 raise
-            claims: list[Claim] = []
-            try:
-                request = work.ClaimRequest(execution_id=execution_id, limit=taken)
-                found = await to_the_end(self._transactions.submit(request))
-                claims = found or []
-                self._held.update(claim.token for claim in claims)
-            finally:
-                self.slots.give_back(taken - len(claims))
-            for claim in claims:
-                self._spawn(claim, pending)
-            has_more = len(claims) == taken
+            request = advancing.ClaimRequest(execution_id=execution_id, limit=places)
+            has_more = bool((await self._claim(request, places, pending)).more)
+            most = CLAIM_CHUNK
 
-    def _spawn(self, claim: Claim, pending: set[asyncio.Task[None]]) -> None:
-        pending.add(asyncio.create_task(self._run_chain(claim, pending)))
+    async def _claim(
+        self, request: advancing.Request, places: int, pending: set[asyncio.Task[None]]
+    ) -> advancing.Claimed:
+        """Begin what a request claims in the ``places`` that are held for it; give the others back."""
+        found = advancing.Claimed()
+        try:
+            found = await to_the_end(self._transactions.submit(request))
+            self._held.update(claim.token for claim in found.claims)
+        finally:
+            self.slots.give_back(places - len(found.claims))
+        for claim in found.claims:
+            pending.add(asyncio.create_task(self._run_chain(claim, pending)))
+        return found
 
     async def _run_chain(self, claim: Claim, pending: set[asyncio.Task[None]]) -> None:
-        """Run a step and go on with one that it made runnable, in the same slot; spawn the others."""
+        """Run a step and go on with one that it made runnable, in the same place; claim the others."""
         current: Claim | None = claim
         try:
             while current is not None:
-                following, has_more = await self._run_step(current)
-                current = following.pop(0) if following else None
-                for other in following:
-                    self._spawn(other, pending)
-                if has_more:
-                    pending.add(asyncio.create_task(self._claim_all(claim.execution_id, pending)))
+                found = await self._run_step(current)
+                current = found.claims[0] if found.claims else None
+                for execution_id in found.more:
+                    pending.add(asyncio.create_task(self._claim_all(execution_id, pending)))
         finally:
             self.slots.give_back(1)
 
-    async def _run_step(self, claim: Claim) -> tuple[list[Claim], bool]:
-        """Make the call of one claimed step and record what it brought.
-
-        Returns what was claimed next, and whether more may be claimable.
-        """
+    async def _run_step(self, claim: Claim) -> advancing.Claimed:
+        """Make the call of one claimed step and record what it brought; return what was claimed next."""
         try:
             async with self.isolation.hold(alone=claim.runs_alone):
                 if claim.runs_alone:
@@ -178,31 +170,25 @@ class Runner:
                 outcome = await self._outcome(claim)
             return await self._record(claim, outcome)
         except Superseded:
-            return [], False
+            return advancing.Claimed()
         except asyncio.CancelledError:
             await to_the_end(self.begin(partial(work.release, claim)))
             raise
         except Exception as error:  # a step that cannot be recorded: this worker must end, so that another takes it
             logger.exception("A step could not be recorded", extra=_facts(claim, "record_failed"))
             self._break(error)
-            return [], False
+            return advancing.Claimed()
         finally:
             self._held.discard(claim.token)
 
-    async def _record(self, claim: Claim, outcome: Outcome) -> tuple[list[Claim], bool]:
-        extra_slots = 0 if self.is_stopping else self.slots.take_free(CLAIM_CHUNK)
-        limit = 0 if self.is_stopping else 1 + extra_slots
-        following: list[Claim] | None = None
-        try:
-            request = work.RecordRequest(claim=claim, outcome=outcome, limit=limit)
-            following = await to_the_end(self._transactions.submit(request))
-            self._held.update(other.token for other in following or ())
-        finally:
-            self.slots.give_back(extra_slots - max(len(following or ()) - 1, 0))
-        if following is None:
+    async def _record(self, claim: Claim, outcome: Outcome) -> advancing.Claimed:
+        limit = 0 if self.is_stopping else 1
+        request = advancing.RecordRequest(claim=claim, outcome=outcome, limit=limit)
+        found = await to_the_end(self._transactions.submit(request))
+        self._held.update(other.token for other in found.claims)
+        if found.is_superseded:
             logger.warning("A result came too late and was dropped", extra=_facts(claim, "result_superseded"))
-            return [], False
-        return following, bool(limit) and len(following) == limit and limit > 1
+        return found
 
     def _break(self, error: Exception) -> None:
         if not self.broken.done():
@@ -295,8 +281,8 @@ class Runner:
         """As :meth:`database`, begun at once: it is done even if nobody waits for it any more."""
         return asyncio.ensure_future(self.database(function))
 
-    async def _transact(self, requests: Sequence[work.Request]) -> list[list[Claim] | Exception | None]:
-        return await self.database(partial(work.transact_each, requests, worker_id=self.worker_id))
+    async def _transact(self, requests: Sequence[advancing.Request]) -> list[advancing.Claimed | Exception]:
+        return await self.database(partial(advancing.transact_each, requests, worker_id=self.worker_id))
 
     async def _book(self, answered: Sequence[tuple[Claim, ModelResponse]]) -> list[None]:
         await self.database(partial(work.book_responses, answered))

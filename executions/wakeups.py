@@ -33,7 +33,6 @@ SELECT procrastinate_defer_jobs_v1(ARRAY[
            ROW(%(queue)s, %(task)s, 0, NULL, NULL, %(args)s, %(at)s)::procrastinate_job_to_defer_v1])
 """
 
-
 _TAKE = """
 DELETE FROM procrastinate_jobs WHERE id IN (
     SELECT id FROM procrastinate_jobs
@@ -44,12 +43,12 @@ RETURNING args->>'execution_id'
 
 
 def take(limit: int) -> list[UUID]:
-    """Take up to ``limit`` wake-ups that are due off the queue, at once, and return their executions.
+    """Take up to ``limit`` wake-ups that are due off the queue, and return their executions, each once.
 
-    The queue's own worker fetches one at a time, too slow for a burst. A wake-up that is taken and then lost with
-    its worker is re-sent by the sweeper.
+    The caller holds the transaction in which it looks at them.
     """
-    return [UUID(row[0]) for row in database.rows(_TAKE, (QUEUE, ADVANCE_TASK, limit))]
+    rows = database.rows(_TAKE, (QUEUE, ADVANCE_TASK, limit))
+    return list(dict.fromkeys(UUID(row[0]) for row in rows))
 
 
 def tx_defer(execution_id: UUID, *, at: datetime | None = None) -> None:

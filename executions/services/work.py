@@ -1,27 +1,21 @@
-"""What a worker does to an execution: claim steps, record what they brought, take over from the dead."""
+"""What a worker does beside the steps themselves: book calls, give steps back, take over from the dead."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 
 from documents import database
-from documents.services import create_versions
 from executions import ledger, wakeups
-from executions.faultpoints import reach
 from executions.llm.errors import LLMError
 from executions.llm.values import CallProgress, ModelResponse
 from executions.transitions import outcomes
-from executions.transitions.claims import claim_ready
-from executions.transitions.rows import StepRow
-from executions.transitions.unit import Unit, flush_all, lock, lock_all
-from executions.values import Claim, Outcome, Produced
+from executions.transitions.unit import lock
+from executions.values import Claim
 
 logger = logging.getLogger(__name__)
 
@@ -92,125 +86,6 @@ SELECT a.execution_id, a.id FROM executions_attempt a
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRequest:
-    """Claim up to ``limit`` steps of an execution that may start now."""
-
-    execution_id: UUID
-    limit: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordRequest:
-    """Record what a claimed step brought, and claim up to ``limit`` steps that may start then.
-
-    With ``limit`` 0 a wake-up is left for another worker.
-    """
-
-    claim: Claim
-    outcome: Outcome
-    limit: int
-
-    @property
-    def execution_id(self) -> UUID:
-        return self.claim.execution_id
-
-
-Request = ClaimRequest | RecordRequest
-
-
-def transact(requests: Sequence[Request], *, worker_id: int | None) -> list[list[Claim] | None]:
-    """Carry out several requests, each whole or not at all, in one transaction; return what each has claimed.
-
-    ``None`` says of a record that the step is no longer the attempt's: its result is dropped, its cost is kept.
-    """
-    with transaction.atomic():
-        units = lock_all({request.execution_id for request in requests})
-        dropped = _record_all(units, requests)
-        if any(isinstance(request, RecordRequest) for request in requests):
-            reach("inside_transaction")
-        limits: Counter[UUID] = Counter()
-        for request in requests:
-            limits[request.execution_id] += request.limit if id(request) not in dropped else 0
-        active = [(unit, limits[execution_id]) for execution_id, unit in units.items() if not unit.is_over]
-        claims = claim_ready(active, worker_id=worker_id)
-        flush_all(list(units.values()))
-        for request in requests:
-            _leave_wakeups(units[request.execution_id], request)
-    for request in requests:
-        reach("attempt_committed" if isinstance(request, ClaimRequest) else "after_commit")
-    return [None if id(request) in dropped else _share(claims, request) for request in requests]
-
-
-def _record_all(units: Mapping[UUID, Unit], requests: Sequence[Request]) -> set[int]:
-    """Write what was brought; return which requests (by ``id``) came too late."""
-    dropped: set[int] = set()
-    current: list[tuple[Unit, StepRow, RecordRequest]] = []
-    for request in requests:
-        if isinstance(request, RecordRequest):
-            unit = units[request.execution_id]
-            step = unit.steps.get(request.claim.path)
-            if step is None or step.token != request.claim.token:
-                dropped.add(id(request))
-            else:
-                current.append((unit, step, request))
-    produced = [
-        (request, outcomes.new_document(unit, step, request.claim, request.outcome))
-        for unit, step, request in current
-        if isinstance(request.outcome, Produced)
-    ]
-    stored = create_versions([document for _, document in produced]) if produced else []
-    versions = {id(request): version for (request, _), version in zip(produced, stored, strict=True)}
-    for unit, step, request in current:
-        outcomes.record(unit, step, request.claim, request.outcome, versions.get(id(request)))
-    return dropped
-
-
-def _leave_wakeups(unit: Unit, request: Request) -> None:
-    if unit.is_over or isinstance(request, ClaimRequest):
-        return
-    if not request.limit:
-        wakeups.tx_defer(request.execution_id)
-    step = unit.steps.get(request.claim.path)
-    if step is not None and step.due_at is not None:
-        wakeups.tx_defer(request.execution_id, at=step.due_at)
-
-
-def _share(claims: Mapping[UUID, list[Claim]], request: Request) -> list[Claim]:
-    """Take the request's part of what was claimed in its execution."""
-    available = claims.get(request.execution_id, [])
-    taken = available[: request.limit]
-    del available[: request.limit]
-    return taken
-
-
-def transact_each(requests: Sequence[Request], *, worker_id: int | None) -> list[list[Claim] | Exception | None]:
-    """As :func:`transact`; where one request cannot be carried out, the others are, each by itself.
-
-    :raises OperationalError: the database is away; nothing of this was carried out.
-    """
-    try:
-        return list(transact(requests, worker_id=worker_id))
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        if len(requests) == 1:
-            return [error]
-        logger.exception("A transaction of several is taken apart", extra={"action": "batch_failed"})
-    results: list[list[Claim] | Exception | None] = []
-    for request in requests:
-        try:
-            results += transact([request], worker_id=worker_id)
-        except Exception as error:  # noqa: BLE001 - handed to whoever asked
-            results.append(error)
-    return results
-
-
-def claim(*, execution_id: UUID, worker_id: int | None, limit: int) -> list[Claim]:
-    """Claim up to ``limit`` steps of an execution that may start now."""
-    return transact([ClaimRequest(execution_id=execution_id, limit=limit)], worker_id=worker_id)[0] or []
-
-
 def note_alone(claim: Claim) -> None:
     """Note that a suspect runs now, alone: if the worker dies from here on, it is the step's doing."""
     database.execute(_NOTE_ALONE, (ALONE, claim.token))
@@ -247,14 +122,6 @@ def book_cancelled(claim: Claim, progress: CallProgress) -> None:
         request_chars=claim.request_chars,
         progress=progress,
     )
-
-
-def record(*, claim: Claim, outcome: Outcome, worker_id: int | None, limit: int) -> list[Claim] | None:
-    """Record the outcome of a claimed step and claim what it made runnable, in one transaction.
-
-    Returns ``None`` where the step is no longer the attempt's: its result is dropped, its cost is kept.
-    """
-    return transact([RecordRequest(claim=claim, outcome=outcome, limit=limit)], worker_id=worker_id)[0]
 
 
 def release(claim: Claim) -> None:
@@ -302,11 +169,6 @@ def wake(execution_id: UUID) -> None:
         unit = lock(execution_id)
         if not unit.is_over:
             wakeups.tx_defer(execution_id)
-
-
-def take_wakeups(limit: int) -> list[UUID]:
-    """Take wake-ups that are due off the queue; see :func:`executions.wakeups.take`."""
-    return wakeups.take(limit)
 
 
 def current_tokens(tokens: list[UUID]) -> set[UUID]:

@@ -21,7 +21,7 @@ from executions.llm.offline.generate import generate_document
 from executions.llm.values import CallProgress, ModelResponse
 from executions.models import Execution
 from executions.runner import read_answer
-from executions.services import work
+from executions.services import advancing, work
 from executions.values import Claim, Failed, Outcome, ProviderFailed
 
 DEAD_AFTER = 10.0
@@ -91,7 +91,7 @@ class PretendWorker:
 
     def claim(self, execution: Execution | UUID, limit: int = 100) -> list[Claim]:
         execution_id = execution if isinstance(execution, UUID) else execution.pk
-        return work.claim(execution_id=execution_id, worker_id=self.id, limit=limit)
+        return advancing.claim(execution_id=execution_id, worker_id=self.id, limit=limit).claims
 
     def begin(self, claim: Claim) -> None:
         """Wait for one's turn, and say so where the step must run alone."""
@@ -114,7 +114,13 @@ class PretendWorker:
         return read_answer(claim, reply.text, reply.stop_reason, model=claim.request.model, is_offline=False)
 
     def record(self, claim: Claim, outcome: Outcome, limit: int = 100) -> list[Claim] | None:
-        return work.record(claim=claim, outcome=outcome, worker_id=self.id, limit=limit)
+        """Record an outcome; ``None`` says that the step was no longer the claim's."""
+        found = advancing.record(claim=claim, outcome=outcome, worker_id=self.id, limit=limit)
+        return None if found.is_superseded else found.claims
+
+    def take(self, limit: int = 16) -> advancing.Claimed:
+        """Take wake-ups off the queue, and claim a step of each execution."""
+        return advancing.take(worker_id=self.id, limit=limit)
 
     def finish(self, claim: Claim, reply: Reply, limit: int = 100) -> list[Claim] | None:
         """Bring a claimed step to its end. A stored answer is read, and ``reply`` not used."""

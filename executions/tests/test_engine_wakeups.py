@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -11,7 +12,7 @@ from executions import wakeups
 from executions.exceptions import ExecutionNotFound
 from executions.llm import errors as llm
 from executions.models import Attempt, Execution, LLMCall, Step
-from executions.services import work
+from executions.services import advancing, work
 from executions.tests.engine_cast import start, status
 from executions.tests.engine_definitions import fork, single
 from executions.tests.pretend_worker import (
@@ -119,6 +120,54 @@ def test_a_wake_up_is_only_kept_with_what_made_it_necessary() -> None:
     work.wake(execution.pk)
     work.wake(execution.pk)
     assert jobs(execution) == ["todo"]
+
+
+# Many at once
+
+
+def test_wake_ups_are_taken_together_with_a_first_step_of_each_run() -> None:
+    runs = [start(single(), project=f"p{n}") for n in range(3)]
+    worker = PretendWorker()
+    first, rest = worker.take(limit=2), worker.take(limit=16)
+    assert (first.taken, rest.taken) == (2, 1)
+    claims = [*first.claims, *rest.claims]
+    assert {claim.execution_id for claim in claims} == {run.pk for run in runs}
+    assert [jobs(run) for run in runs] == [[], [], []]
+    assert not first.more
+    assert worker.take().taken == 0
+    for claim in claims:
+        worker.finish(claim, valid(claim))
+    assert {status(run) for run in runs} == {"completed"}
+
+
+def test_a_wake_up_stays_where_its_claim_is_not_kept() -> None:
+    execution = start(single())
+    with transaction.atomic():
+        assert PretendWorker().take().claims
+        transaction.set_rollback(True)
+    assert jobs(execution) == ["todo"]
+    assert not Attempt.objects.exists()
+
+
+def test_two_wake_ups_of_one_run_are_one_look_at_it() -> None:
+    execution = start(single())
+    with transaction.atomic():
+        wakeups.tx_defer(execution.pk, at=execution.started_at - timedelta(days=1))
+    assert jobs(execution) == ["todo", "todo"]
+    found = PretendWorker().take()
+    assert (found.taken, len(found.claims)) == (1, 1)
+    assert jobs(execution) == []
+
+
+def test_whoever_claims_one_of_several_steps_knows_that_there_are_more() -> None:
+    execution, worker = start(fork()), PretendWorker()
+    (first,) = worker.take().claims
+    worker.book(first, valid(first))
+    outcome = worker.read(first, valid(first))
+    found = advancing.record(claim=first, outcome=outcome, worker_id=worker.id, limit=1)
+    assert (len(found.claims), found.more) == (1, [execution.pk])
+    found = advancing.claim(execution_id=execution.pk, worker_id=worker.id, limit=1)
+    assert (len(found.claims), found.more) == (1, [])
 
 
 # Claims whose commit was not answered

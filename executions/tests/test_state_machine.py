@@ -185,8 +185,11 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def take_wake_ups(self, which: int) -> None:
         """A worker takes many wake-ups off the queue at once."""
-        for execution_id in sorted(work.take_wakeups(16), key=self.world.executions.index):
-            self.claim_all(self.world.workers[which], execution_id, 16)
+        worker = self.world.workers[which]
+        found = worker.take()
+        self.hold(worker, sorted(found.claims, key=lambda claim: self.world.executions.index(claim.execution_id)))
+        for execution_id in sorted(found.more, key=self.world.executions.index):
+            self.claim_all(worker, execution_id, 16)
 
     @rule(data=st.data(), which=st.integers(0, 1), is_a_job=st.booleans())
     def wake_once_more(self, data: st.DataObject, which: int, is_a_job: bool) -> None:
@@ -261,7 +264,7 @@ class EngineMachine(RuleBasedStateMachine):
         if jobs == "a fetched one":
             fetch_job(dead, self.world.executions)
         elif jobs == "taken ones":
-            work.take_wakeups(16)
+            self.hold(dead, dead.take().claims)
         dead.die()
         self.world.zombies += [held for held in self.world.held if held.worker is dead]
         self.world.held = [held for held in self.world.held if held.worker is not dead]
@@ -284,7 +287,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.world.zombies.remove(held)
         before = state_of(held.claim.execution_id)
         self.book(held, kind)
-        assert work.record(claim=held.claim, outcome=self.read(held), worker_id=held.worker.id, limit=16) is None
+        assert held.worker.record(held.claim, self.read(held)) is None
         assert state_of(held.claim.execution_id) == before
 
     @precondition(lambda self: self.world.seen["timers"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -29,22 +30,36 @@ _RESUMABLE = (
 )
 
 
-def claim_ready(wanted: Sequence[tuple[Unit, int]], *, worker_id: int | None) -> dict[UUID, list[Claim]]:
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The steps of an execution that were claimed, and whether more of it may start now."""
+
+    claims: list[Claim]
+    has_more: bool
+
+
+def claim_ready(wanted: Sequence[tuple[Unit, int]], *, worker_id: int | None) -> dict[UUID, Ready]:
     """Claim, in each unit, up to so many steps that may start now; settle the status for what is left."""
     starting = []
+    left_over: set[UUID] = set()
     for unit, limit in wanted:
         carry_out_structure(unit)
         if not unit.is_over and limit:
-            starts = [command for command in unit.plan() if isinstance(command, StartStep)][:limit]
+            starts = [command for command in unit.plan() if isinstance(command, StartStep)]
             if starts:
-                starting.append((unit, [unit.steps[command.path] for command in starts]))
+                starting.append((unit, [unit.steps[command.path] for command in starts[:limit]]))
+            if len(starts) > limit:
+                left_over.add(unit.execution.id)
     gathered = gather_all(starting)
-    claims = {
-        unit.execution.id: _claim(unit, steps, worker_id, gathered[unit.execution.id]) for unit, steps in starting
-    }
+    ready = {}
+    for unit, steps in starting:
+        execution_id = unit.execution.id
+        claims = _claim(unit, steps, worker_id, gathered[execution_id])
+        # Where not all of these could start, what is in flight has to settle first.
+        ready[execution_id] = Ready(claims, has_more=execution_id in left_over and len(claims) == len(steps))
     for unit, _ in wanted:
         unit.settle_status()
-    return claims
+    return ready
 
 
 def _claim(unit: Unit, steps: Sequence[StepRow], worker_id: int | None, gathered: Gathered) -> list[Claim]:
