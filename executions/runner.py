@@ -45,7 +45,7 @@ CLAIM_CHUNK = 16
 # Wake-ups taken at once; few enough that several workers share a burst.
 TAKE_CHUNK = 16
 # First the execution that woke us; a burst is still there a moment later.
-TAKE_AFTER_SECONDS = 0.01
+TAKE_AFTER_SECONDS = 0.02
 # Requests that share a transaction where several wait.
 BATCH_WIDTH = 32
 # An answer longer than this is read in a thread, so that the event loop (and its heartbeat) goes on.

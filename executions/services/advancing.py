@@ -81,6 +81,8 @@ def transact(requests: Sequence[Request], *, worker_id: int | None) -> list[Clai
     """Carry out several requests, each whole or not at all, in one transaction; return what each has brought."""
     with transaction.atomic():
         wanted = [_wanted(request) for request in requests]
+        if not any(wanted):
+            return [Claimed() for _ in requests]
         units = lock_all({execution_id for limits in wanted for execution_id in limits})
         dropped = _record_all(units, requests)
         if any(isinstance(request, RecordRequest) for request in requests):
