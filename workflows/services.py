@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -82,12 +83,16 @@ def current_revision(workflow_id: str) -> WorkflowRevision:
     :raises WorkflowNotFound: where there is no workflow of that id.
     """
     if text_problem(workflow_id) is None:
-        # The definition is large, and whoever needs it has it parsed already.
-        workflows = Workflow.objects.select_related("current_revision").defer("current_revision__definition")
-        workflow = workflows.filter(pk=workflow_id).first()
-        if workflow is not None:
-            return workflow.current_revision
+        for revision_id in Workflow.objects.filter(pk=workflow_id).values_list("current_revision_id", flat=True):
+            return _revision(revision_id)
     raise WorkflowNotFound(workflow_id)
+
+
+@lru_cache(maxsize=256)
+def _revision(revision_id: int) -> WorkflowRevision:
+    """Return a revision, read once per process: revisions never change."""
+    # The definition is large, and whoever needs it has it parsed already.
+    return WorkflowRevision.objects.defer("definition").get(pk=revision_id)
 
 
 def find_revision(workflow_id: str, revision_or_digest: str) -> WorkflowRevision:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import transaction
 
+from documents import database
 from documents.canonical import NotStorable, canonical_json, normalise, text_problem
 from documents.models import DocumentStatus
 from documents.services import NewDocument, create_version
@@ -28,7 +29,7 @@ from executions.services.preconditions import Precondition, check
 from executions.transitions import lifecycle
 from executions.transitions.definitions import layout_of
 from executions.transitions.inputs import DEFAULT_MODEL
-from executions.transitions.unit import Unit, lock
+from executions.transitions.unit import Unit, lock, unit_of_new
 from workflows.definition import ProductionStep
 from workflows.models import WorkflowRevision
 from workflows.schemas import build_validator
@@ -40,6 +41,11 @@ PROJECT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 MAX_BRIEF_BYTES = 1_000_000
 MAX_REASON = 2_000
 MAX_BUDGET = Decimal(1_000_000)
+
+# One statement where Django's get_or_create takes four.
+_NEW_PROJECT = """
+INSERT INTO executions_project (id, name, created_by_id, created_at) VALUES (%s, '', %s, %s) ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +66,10 @@ def start_execution(*, actor: User, revision: WorkflowRevision, new: NewExecutio
     require_operator(actor, "start a run")
     brief = _checked(new, layout_of(revision.pk))
     with transaction.atomic():
-        project = _project(new.project_id, actor, at)
+        _ensure_project(new.project_id, actor, at)
         execution = Execution.objects.create(
             id=uuid4(),
-            project=project,
+            project_id=new.project_id,
             revision=revision,
             workflow_id=revision.workflow_id,
             brief=brief,
@@ -73,7 +79,7 @@ def start_execution(*, actor: User, revision: WorkflowRevision, new: NewExecutio
             started_at=at,
             updated_at=at,
         )
-        unit = lock(execution.pk)
+        unit = unit_of_new(execution)
         lifecycle.begin(unit)
         _create_brief_documents(unit, brief, actor)
         unit.flush()
@@ -210,12 +216,11 @@ def _create_brief_documents(unit: Unit, brief: Any, actor: User) -> None:
         unit.event(EventType.DOCUMENT_CREATED, data)
 
 
-def _project(project_id: str, actor: User, at: datetime) -> Project:
-    """Return the project, made if this is its first start. :raises ProjectNotFound: the actor may not see it."""
-    project, is_new = Project.objects.get_or_create(pk=project_id, defaults={"created_by": actor, "created_at": at})
+def _ensure_project(project_id: str, actor: User, at: datetime) -> None:
+    """Make the project if this is its first start. :raises ProjectNotFound: the actor may not see it."""
+    is_new = database.execute(_NEW_PROJECT, (project_id, actor.pk, at))
     if not is_new and not Project.objects.visible_to(actor).filter(pk=project_id).exists():
         raise ProjectNotFound(project_id)
-    return project
 
 
 def _model_ids(layout: Layout) -> dict[str, str]:

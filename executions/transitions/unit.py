@@ -10,6 +10,7 @@ the lock, so it has no gaps. Several executions may be changed in one transactio
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -30,7 +31,7 @@ from executions.engine.state import (
     check_step_move,
 )
 from executions.exceptions import ExecutionNotFound
-from executions.models import EventType
+from executions.models import EventType, Execution
 from executions.transitions import statements
 from executions.transitions.definitions import layout_of
 from executions.transitions.rows import JSON, ExecutionRow, StepRow
@@ -228,6 +229,13 @@ def flush_all(units: Sequence[Unit]) -> None:
     params = {table: database.json_rows(rows) for table, rows in tables.items()}
     database.query_together(*first, (statements.WRITE, params))
     notifications.publish(news)
+
+
+def unit_of_new(execution: Execution) -> Unit:
+    """Return the unit of an execution that the caller's transaction has just inserted: nobody else can see it yet."""
+    values = {field.name: getattr(execution, field.name) for field in fields(ExecutionRow)}
+    row = ExecutionRow(**(values | {"status": ExecutionStatus(execution.status)}))
+    return Unit(row, {}, execution.updated_at)
 
 
 def lock(execution_id: UUID) -> Unit:
