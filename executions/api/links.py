@@ -20,7 +20,12 @@ def path_named(route: str, name: str) -> str:
     return _path(route, name, get_script_prefix())
 
 
+def path_to(route: str) -> str:
+    """Return the path of what needs no name."""
+    return _path(route, None, get_script_prefix())
+
+
 @lru_cache(maxsize=2000)
-def _path(route: str, name: str, prefix: str) -> str:
+def _path(route: str, name: str | None, prefix: str) -> str:
     # The prefix is that of the request; ``reverse`` puts it in front.
-    return reverse(route, args=[name])
+    return reverse(route, args=[] if name is None else [name])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -13,7 +12,7 @@ from documents.models import Document, DocumentStatus
 from executions.api.attempts import response_text
 from executions.api.event_data import data_rules, data_schema
 from executions.api.fields import AnyJSON, Choice, Money
-from executions.api.links import path_named, path_of
+from executions.api.links import path_named, path_of, path_to
 from executions.api.pictures import Summary, items_around
 from executions.engine.state import TERMINAL, ExecutionStatus
 from executions.llm.clarification import ANSWER_TYPES, MAX_QUESTIONS, PRIORITIES
@@ -225,7 +224,7 @@ class LinksField(serializers.Field[Any, Any, dict[str, str], Any]):
             "self": path_of("execution", value.pk),
             "events": path_of("execution-events", value.pk),
             "steps": path_of("execution-steps", value.pk),
-            "documents": f"{reverse('documents')}?execution_id={value.pk}",
+            "documents": f"{path_to('documents')}?execution_id={value.pk}",
             "workflow": path_named("workflow", value.workflow_id),
             "project": path_named("project", value.project_id),
         }

@@ -58,7 +58,6 @@ class ExecutionList(ProjectRows[Execution]):
     orderings = {
         "started_at": ("started_at", "id"),
         "completed_at": ("over_at", "id"),
-        "cost_usd": ("cost_usd", "id"),
     }
     default_ordering = "-started_at"
 

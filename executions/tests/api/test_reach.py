@@ -18,7 +18,6 @@ LISTS = {
     "executions?ordering=started_at": "execution_id",
     "executions?ordering=-completed_at": "execution_id",
     "executions?ordering=completed_at": "execution_id",
-    "executions?ordering=-cost_usd": "execution_id",
     "executions?status=failed": "execution_id",
     "executions?project_id=p3": "execution_id",
     "executions?project_id=hidden": "execution_id",
