@@ -35,7 +35,7 @@ that also runs PostgreSQL and the client. Times are milliseconds from request to
 "CPU" is what a request cost the web process, "statement" what the statement that finds the page took in PostgreSQL;
 "reads" are the indexes and tables that it touched.
 
-The bound is a p95 of {bound:.0f} ms. for the first and the last page of executions; the slowest of those was
+The bound is a p95 of {bound:.0f} ms for the first and the last page of executions; the slowest of those was
 {runs:.0f} ms, of all pages of all lists {slowest:.0f} ms. The load average when it began was {others:.1f}: where
 other work goes on beside it, times are longer than CPU and statement together, and the CPU counts more as well, on
 cores that are shared.
