@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check format openapi lock clean
+.PHONY: help run test check format openapi pictures lock clean
 
 help:
 	@echo "make run     install, prepare and run everything (COMBINE_PORT=8001 make run: another port)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   linters, types, import rules, migrations"
 	@echo "make format  bring code and templates into shape"
 	@echo "make openapi write docs/openapi.json anew"
+	@echo "make pictures take the pictures of docs/review-desk.md anew (needs Chromium)"
 	@echo "make lock    compile requirements.in and requirements-dev.in into their .txt files"
 	@echo "make clean   remove caches (never data)"
 
@@ -40,6 +41,9 @@ format: $(VENV)/.development
 
 openapi: $(VENV)/.runtime
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json
+
+pictures: $(VENV)/.development
+	$(BIN)/python -m pytest -n0 tests/desk/pictures.py
 
 lock: $(VENV)/.development
 	@$(BIN)/uv --version >/dev/null 2>&1 || $(PIP) install uv

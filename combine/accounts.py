@@ -39,12 +39,12 @@ def parse_roles(text: str) -> tuple[str, ...]:
     return roles
 
 
-def create_account(*, name: str, password: str | None, roles: Iterable[str]) -> User:
+def create_account(*, name: str, password: str | None, roles: Iterable[str], email: str = "") -> User:
     """Make an account; without a password it can be used with tokens only, without roles it may see nothing.
 
     :raises AccountProblem: if there is one of that name, or a value is refused.
     """
-    user = User(username=name)
+    user = User(username=name, email=email)
     user.set_password(password)
     with transaction.atomic():
         if User.objects.filter(username=name).exists():
@@ -55,8 +55,8 @@ def create_account(*, name: str, password: str | None, roles: Iterable[str]) -> 
     return user
 
 
-def update_account(*, name: str, password: str | None, roles: Iterable[str] | None) -> User:
-    """Change what is given: the password, or the whole set of roles.
+def update_account(*, name: str, password: str | None, roles: Iterable[str] | None, email: str | None = None) -> User:
+    """Change what is given: the password, the whole set of roles, or the e-mail address.
 
     :raises AccountProblem: if there is no such account, or a value is refused.
     """
@@ -68,6 +68,10 @@ def update_account(*, name: str, password: str | None, roles: Iterable[str] | No
             _check(user, password)
             user.set_password(password)
             user.save(update_fields=["password"])
+        if email is not None:
+            user.email = email
+            _check(user, None)
+            user.save(update_fields=["email"])
         if roles is not None:
             _set_roles(user, roles)
     return user

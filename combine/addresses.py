@@ -27,6 +27,22 @@ def peer_address(request: HttpRequest) -> str:
     return peer
 
 
+def full_address(request: HttpRequest) -> str:
+    """Return the address that a request came from, not its network: for the audit log. Proxies count as above."""
+    peer, forwarded = request.META.get("REMOTE_ADDR") or "", request.META.get("HTTP_X_FORWARDED_FOR", "")
+    if settings.COMBINE_PROXIES and forwarded:
+        hops = forwarded.split(",")
+        return _address_of(hops[-min(settings.COMBINE_PROXIES, len(hops))]) or _address_of(peer)
+    return _address_of(peer)
+
+
+def _address_of(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(_without_port(text.strip())))
+    except ValueError:
+        return ""
+
+
 def network_of(text: str) -> str:
     """Return an address as limits name it, or ``unknown``."""
     try:

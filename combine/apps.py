@@ -11,6 +11,9 @@ class CombineConfig(AppConfig):
 
     def ready(self) -> None:
         from combine import checks  # noqa: F401, PLC0415 - registers the checks, which need loaded settings
+        from combine.audited_accounts import watch_accounts  # noqa: PLC0415 - needs loaded models
+
+        watch_accounts()
 
         # Both signals are sent once for every app with models; one app's is enough.
         sender = apps.get_app_config("auth")

@@ -11,15 +11,20 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from combine.email_url import MailServer, parse_email_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEFAULT_PORT = 8000
 DEFAULT_WORKER_CONCURRENCY = 300
+DEFAULT_EMAIL_FROM = "The Combine <combine@localhost>"
 OFFLINE_PORT_DISTANCE = 1000
 # A user's tokens share what the user has; none of them can use up all of it. `login` counts wrong passwords.
 DEFAULT_THROTTLE = {
@@ -60,6 +65,9 @@ class Env:
     workers: int
     worker_concurrency: int
     webhooks_allow_private: bool
+    email_server: MailServer | None
+    email_from: str
+    base_url: str | None
     models: Mapping[str, str]
     throttle: Mapping[str, str | None]
     secret_key: str | None
@@ -77,6 +85,15 @@ class Env:
     @property
     def is_production(self) -> bool:
         return self.deployment == "production"
+
+    @property
+    def site_url(self) -> str:
+        """Where people reach the site, for links in mail."""
+        if self.base_url is not None:
+            return self.base_url
+        if self.is_production and self.allowed_hosts:
+            return f"https://{self.allowed_hosts[0].lstrip('.')}"
+        return f"http://localhost:{self.port}"
 
     @property
     def derived_offline_port(self) -> int:
@@ -146,6 +163,20 @@ def _parse_url(*schemes: str) -> Callable[[str], str | None]:
         return raw
 
     return parse
+
+
+def _parse_base_url(raw: str) -> str | None:
+    parts = urlsplit(raw)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("give the address of the site, such as https://combine.example.org, without a path")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _parse_sender(raw: str) -> str:
+    address = parseaddr(raw)[1]
+    if not address.partition("@")[2] or any(ord(character) < 32 for character in raw):
+        raise ValueError(f"give a sender such as {DEFAULT_EMAIL_FROM}")
+    return raw
 
 
 def _parse_models(raw: str) -> Mapping[str, str]:
@@ -229,6 +260,9 @@ def read_env(environ: Mapping[str, str] | None = None) -> Env:
         workers=reader.whole_number("COMBINE_WORKERS", 1, 0, 64),
         worker_concurrency=reader.whole_number("COMBINE_WORKER_CONCURRENCY", DEFAULT_WORKER_CONCURRENCY, 1, 5000),
         webhooks_allow_private=reader.flag("COMBINE_WEBHOOKS_ALLOW_PRIVATE", default=False),
+        email_server=reader.parsed("COMBINE_EMAIL_URL", None, parse_email_url),
+        email_from=reader.parsed("COMBINE_EMAIL_FROM", DEFAULT_EMAIL_FROM, _parse_sender),
+        base_url=reader.parsed("COMBINE_BASE_URL", None, _parse_base_url),
         models=reader.parsed("COMBINE_MODELS", {}, _parse_models),
         throttle=reader.parsed("COMBINE_THROTTLE", DEFAULT_THROTTLE, _parse_throttle),
         secret_key=reader.text("COMBINE_SECRET_KEY"),

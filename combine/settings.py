@@ -8,6 +8,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from combine.api.openapi.document import SETTINGS as OPENAPI_SETTINGS
+from combine.email_url import email_settings
 from combine.env import BASE_DIR, read_env
 from combine.logs import logging_settings
 from combine.offline_model import noted_port
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "combine.api.middleware.request_id_middleware",
+    "combine.origins.origin_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -161,6 +163,11 @@ if ENV.proxy_count:
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_settings(level=ENV.log_level, log_format=ENV.log_format)
 
+# Mail: about gates, sent by workers (see docs/operations.md)
+
+vars().update(email_settings(ENV.email_server))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.email_from
+
 # REST API
 
 REST_FRAMEWORK = {
@@ -205,6 +212,7 @@ COMBINE_ENV = ENV.deployment
 COMBINE_HOME = ENV.home
 COMBINE_HOST = ENV.host
 COMBINE_PORT = ENV.port
+COMBINE_BASE_URL = ENV.site_url
 COMBINE_PACKAGES = list(ENV.packages)
 COMBINE_DEMO = ENV.is_demo
 COMBINE_WORKERS = ENV.workers

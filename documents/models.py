@@ -42,6 +42,8 @@ class Document(models.Model):
     created_by_step = models.CharField(max_length=2000, blank=True, default="")
     execution_id = models.UUIDField(null=True)
     is_offline = models.BooleanField(default=False, help_text="Made with the offline model: a sample, not real work.")
+    # NULL: nobody has edited this version or one that it was made from (see ``documents.edits``).
+    edits = models.JSONField(null=True, blank=True)
 
     class Meta:
         ordering = ("-created_at", "-id")

@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from documents.canonical import pointer
 from documents.schema_view import SchemaView
 
 MAX_DEPTH = 10
-MAX_NODES = 20_000
+MAX_NODES = 4_000
+# A page with more of them opens slowly; what comes after is shown as JSON, whole.
+MAX_ITEMS = 300
 MAX_TABLE_COLUMNS = 5
 MAX_POINTERS = 300
 
@@ -62,9 +64,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One value. Which attributes count depends on ``kind``; ``missing`` names required keys that are not there."""
+    """One value. Which attributes count depends on ``kind``; ``missing`` names required keys that are not there.
+
+    ``rest`` is the JSON of the ``rest_count`` items or keys that come after those that are arranged.
+    """
 
     kind: Kind
+    pointer: str = ""
     text: str = ""
     items: tuple[Node, ...] = ()
     columns: tuple[Column, ...] = ()
@@ -72,17 +78,18 @@ class Node:
     fields: tuple[Field, ...] = ()
     other: tuple[Field, ...] = ()
     missing: tuple[str, ...] = ()
+    rest: str = ""
+    rest_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A whole document. ``pointers`` are the places that a comment can name, at most :data:`MAX_POINTERS`."""
+    """A whole document."""
 
     title: str
     description: str
     root: Node
     raw: str
-    pointers: tuple[str, ...]
     has_hidden_characters: bool
     is_shortened: bool
 
@@ -90,17 +97,21 @@ class Rendered:
 def render(content: Any, schema: Mapping[str, Any] | None = None) -> Rendered:
     """Arrange ``content`` by ``schema``; without one, by itself."""
     view = SchemaView.of(schema or {})
-    walk = _Walk()
+    walk = Arranger()
     root = walk.node(content, view, "", 0)
     return Rendered(
         title=visible(view.title),
         description=visible(view.description),
         root=root,
         raw=raw_json(content),
-        pointers=tuple(_first(_pointers(content, "", 0), MAX_POINTERS)),
         has_hidden_characters=walk.has_hidden,
         is_shortened=walk.is_shortened,
     )
+
+
+def suggested_places(content: Any) -> tuple[str, ...]:
+    """Return places that a comment can name, at most :data:`MAX_POINTERS`."""
+    return tuple(_first(_pointers(content, "", 0), MAX_POINTERS))
 
 
 def raw_json(value: Any) -> str:
@@ -122,20 +133,35 @@ def _escaped(match: re.Match[str]) -> str:
 
 def has_place(content: Any, path: str) -> bool:
     """Whether the JSON Pointer ``path`` names a place in ``content``."""
+    try:
+        value_at(content, path)
+    except LookupError:
+        return False
+    return True
+
+
+def value_at(content: Any, path: str) -> Any:
+    """Return what stands at the JSON Pointer ``path``. :raises LookupError: there is no such place."""
+    if path and not path.startswith("/"):
+        raise LookupError(path)
     value = content
-    for part in path.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in pointer_keys(path):
         if isinstance(value, dict) and key in value:
             value = value[key]
         elif isinstance(value, list) and re.fullmatch("0|[1-9][0-9]{0,8}", key) and int(key) < len(value):
             value = value[int(key)]
         else:
-            return False
-    return not path or path.startswith("/")
+            raise LookupError(path)
+    return value
 
 
-class _Walk:
-    """One pass over a document, with what it found on the way."""
+def pointer_keys(path: str) -> list[str]:
+    """Return the keys that a JSON Pointer is made of."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+
+
+class Arranger:
+    """One pass over a document, or over parts of several, with what it found on the way."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -144,28 +170,47 @@ class _Walk:
 
     def node(self, value: Any, view: SchemaView, at: str, depth: int) -> Node:
         self.count += 1
+        place = visible(at)
         if isinstance(value, str):
-            return Node(kind="text", text=self.text(value)) if value.strip() else Node(kind="empty", text="empty text")
-        if isinstance(value, dict | list):
-            if not value:
-                return Node(kind="empty", text="none" if isinstance(value, list) else "nothing in it")
-            if depth >= MAX_DEPTH or self.count > MAX_NODES:
-                self.is_shortened = True
-                return Node(kind="json", text=raw_json(value))
-            if isinstance(value, dict):
-                return self.object(value, view, at, depth)
-            return self.array(value, view, at, depth)
-        return _scalar(value)
+            if not value.strip():
+                return Node(kind="empty", pointer=place, text="empty text")
+            return Node(kind="text", pointer=place, text=self.text(value))
+        if not isinstance(value, dict | list):
+            return _scalar(value, place)
+        if not value:
+            return Node(kind="empty", pointer=place, text="none" if isinstance(value, list) else "nothing in it")
+        if depth >= MAX_DEPTH or self.count > MAX_NODES:
+            self.is_shortened = True
+            return Node(kind="json", pointer=place, text=raw_json(value))
+        if isinstance(value, dict):
+            return self.object(value, view, at, depth)
+        return self.array(value, view, at, depth)
 
     def object(self, value: Mapping[str, Any], view: SchemaView, at: str, depth: int) -> Node:
         known = [key for key in view.properties if key in value]
-        rest = [key for key in value if key not in view.properties]
+        unknown = [key for key in value if key not in view.properties]
+        left_out = {key: value[key] for key in [*known, *unknown][MAX_ITEMS:]}
+        known, unknown = known[:MAX_ITEMS], unknown[: max(MAX_ITEMS - len(known), 0)]
         fields = tuple(self.field(key, value[key], view.at(key), at, depth) for key in known)
-        other = tuple(self.field(key, value[key], view.at(key), at, depth) for key in rest)
+        other = tuple(self.field(key, value[key], view.at(key), at, depth) for key in unknown)
         missing = tuple(view.at(key).title or humanised(key) for key in view.required if key not in value)
         if not view.properties:
             fields, other = other, ()
-        return Node(kind="object", fields=fields, other=other, missing=missing)
+        rest, count = self.rest(left_out)
+        return Node(
+            kind="object",
+            pointer=visible(at),
+            fields=fields,
+            other=other,
+            missing=missing,
+            rest=rest,
+            rest_count=count,
+        )
+
+    def rest(self, value: Mapping[str, Any] | Sequence[Any]) -> tuple[str, int]:
+        """Return as JSON what there is no room to arrange, and how much it is."""
+        self.is_shortened = self.is_shortened or bool(value)
+        return (raw_json(value), len(value)) if value else ("", 0)
 
     def field(self, key: str, value: Any, view: SchemaView, at: str, depth: int) -> Field:
         place = pointer(at, key)
@@ -178,11 +223,15 @@ class _Walk:
         )
 
     def array(self, value: Sequence[Any], view: SchemaView, at: str, depth: int) -> Node:
-        if all(isinstance(item, dict) and item for item in value):
-            keys = _table_keys(value, view.item(0))
-            return self.records(value, view, at, depth) if keys is None else self.table(value, keys, view, at, depth)
-        items = (self.node(item, view.item(index), f"{at}/{index}", depth + 1) for index, item in enumerate(value))
-        return Node(kind="list", items=tuple(items))
+        shown = value[:MAX_ITEMS]
+        rest, count = self.rest(value[MAX_ITEMS:])
+        if all(isinstance(item, dict) and item for item in shown):
+            keys = _table_keys(shown, view.item(0))
+            node = self.records(shown, view, at, depth) if keys is None else self.table(shown, keys, view, at, depth)
+        else:
+            items = (self.node(item, view.item(index), f"{at}/{index}", depth + 1) for index, item in enumerate(shown))
+            node = Node(kind="list", items=tuple(items))
+        return replace(node, pointer=visible(at), rest=rest, rest_count=count)
 
     def table(
         self, value: Sequence[Mapping[str, Any]], keys: Sequence[str], view: SchemaView, at: str, depth: int
@@ -234,12 +283,12 @@ def humanised(key: str) -> str:
     return words[:1].upper() + words[1:] if words else key or "(no name)"
 
 
-def _scalar(value: Any) -> Node:
+def _scalar(value: Any, place: str) -> Node:
     if value is None:
-        return Node(kind="empty", text="no value")
+        return Node(kind="empty", pointer=place, text="no value")
     if isinstance(value, bool):
-        return Node(kind="value", text="Yes" if value else "No")
-    return Node(kind="value", text=json.dumps(value))
+        return Node(kind="value", pointer=place, text="Yes" if value else "No")
+    return Node(kind="value", pointer=place, text=json.dumps(value))
 
 
 def _table_keys(rows: Sequence[Mapping[str, Any]], view: SchemaView) -> list[str] | None:

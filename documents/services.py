@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,8 @@ _INSERT = """
 WITH new AS (
     SELECT * FROM json_to_recordset(%s) AS n (id uuid, project_id text, scope_type text, scope_id text,
         document_type text, status text, title text, summary text, content jsonb, content_sha256 text,
-        created_at timestamptz, created_by text, created_by_step text, execution_id uuid, is_offline bool)
+        created_at timestamptz, created_by text, created_by_step text, execution_id uuid, is_offline bool,
+        edits jsonb)
 ), retired AS (
     UPDATE documents_document d SET is_latest = false FROM new
      WHERE d.scope_type = new.scope_type AND d.scope_id = new.scope_id AND d.document_type = new.document_type
@@ -33,12 +34,12 @@ WITH new AS (
     RETURNING d.scope_type, d.scope_id, d.document_type, d.version
 )
 INSERT INTO documents_document (id, project_id, scope_type, scope_id, document_type, version, is_latest, status, title,
-    summary, content, content_sha256, created_at, created_by, created_by_step, execution_id, is_offline)
+    summary, content, content_sha256, created_at, created_by, created_by_step, execution_id, is_offline, edits)
 SELECT id, project_id, scope_type, scope_id, document_type,
        COALESCE((SELECT r.version FROM retired r WHERE r.scope_type = new.scope_type AND r.scope_id = new.scope_id
                                                    AND r.document_type = new.document_type), 0) + 1,
        true, status, title, summary, content, content_sha256, created_at, created_by, created_by_step, execution_id,
-       is_offline
+       is_offline, edits
   FROM new
 RETURNING id, version
 """
@@ -63,6 +64,7 @@ class NewDocument:
     created_by_step: str
     execution_id: uuid.UUID
     is_offline: bool = False
+    edits: Mapping[str, Any] | None = None
 
     @property
     def series(self) -> tuple[str, str, str]:
@@ -131,6 +133,7 @@ def _row(new: NewDocument) -> dict[str, Any]:
         "created_by_step": new.created_by_step,
         "execution_id": new.execution_id,
         "is_offline": new.is_offline,
+        "edits": new.edits,
     }
 
 

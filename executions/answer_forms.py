@@ -20,13 +20,17 @@ from executions.run_acts import CommentField
 
 JSON = dict[str, Any]
 _PREFIX = "answer-"
+_ASSUME = "assume-"
 _YES_NO = (("true", "Yes"), ("false", "No"))
 _NO_ANSWER = ("", "No answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One question as it is shown: its texts, its input, and what is assumed without an answer."""
+    """One question as it is shown: its texts, its input, and what is assumed without an answer.
+
+    ``assume`` is the box by which the assumption is taken on purpose, where there is one.
+    """
 
     question_id: str
     text: str
@@ -36,6 +40,13 @@ class Asked:
     is_group: bool
     assumption: str
     field: BoundField
+    assume: BoundField | None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether something stands in the input, or its assumption is taken."""
+        is_assumed = self.assume is not None and bool(self.assume.value())
+        return is_assumed or self.field.value() not in (None, "", [])
 
 
 class NumberField(forms.DecimalField):
@@ -88,16 +99,30 @@ class ObjectField(CommentField):
 
 
 class AnswersForm(forms.Form):
-    """All questions of a gate on one page. ``answers()`` has the JSON values that the service checks."""
+    """All questions of a gate on one page. ``answers()`` has the JSON values that the service checks.
 
-    def __init__(self, questions: Sequence[JSON], data: QueryDict | None = None) -> None:
-        super().__init__(data)
+    ``kept`` is what somebody has typed before, as :func:`typed_answers` returns it: shown, and not judged.
+    """
+
+    def __init__(
+        self, questions: Sequence[JSON], data: QueryDict | None = None, *, kept: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(data, initial=_initial(questions, kept or {}))
         self._questions = sorted(questions, key=_rank)
         for question in self._questions:
             make = INPUTS.get(question["answer_type"], _text_field)
             field = self.fields[_PREFIX + question["id"]] = make(question, bool(question["required"]))
             # Said of the input, too, where a template shows it by the id that Django gives to help texts.
             field.help_text = visible(question.get("intent") or "")
+            if _has_default(question):
+                self.fields[_ASSUME + question["id"]] = forms.BooleanField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        # What stands in the input of an assumed question is not sent, so it cannot be wrong.
+        for question in self._questions:
+            if self.cleaned_data.get(_ASSUME + question["id"]):
+                self.errors.pop(_PREFIX + question["id"], None)
+        return self.cleaned_data
 
     def asked(self) -> list[Asked]:
         """Return the questions, required ones first, then by priority."""
@@ -111,14 +136,22 @@ class AnswersForm(forms.Form):
                 is_group=question["answer_type"] in ("single_choice", "yes_no", "multi_choice"),
                 assumption=visible(answer_in_words(question, question.get("default"))),
                 field=self[_PREFIX + question["id"]],
+                assume=self[_ASSUME + question["id"]] if _has_default(question) else None,
             )
             for question in self._questions
         ]
 
     def answers(self) -> JSON:
         """Return the answers by question id; ``None`` leaves a question open."""
-        given = {question["id"]: self.cleaned_data[_PREFIX + question["id"]] for question in self._questions}
+        given = {}
+        for question in self._questions:
+            is_assumed = self.is_assumed(question["id"])
+            given[question["id"]] = question["default"] if is_assumed else self.cleaned_data[_PREFIX + question["id"]]
         return {key: None if value in ("", []) else value for key, value in given.items()}
+
+    def is_assumed(self, question_id: str) -> bool:
+        """Whether the assumption is taken as the answer; call it on a form that was checked."""
+        return bool(self.cleaned_data.get(_ASSUME + question_id))
 
     def take_errors(self, errors: Sequence[FieldError]) -> None:
         """Put the service's findings to the questions they are about."""
@@ -140,6 +173,27 @@ class AnswersForm(forms.Form):
         return found
 
 
+def typed_answers(questions: Sequence[JSON], data: QueryDict) -> JSON:
+    """Return what was typed, right or wrong, as JSON that a draft can hold: by question id, as it was sent."""
+    typed = {
+        question["id"]: [_plain(text) for text in data.getlist(_PREFIX + question["id"])] for question in questions
+    }
+    assumed = [question["id"] for question in questions if data.get(_ASSUME + question["id"])]
+    return {"answers": {key: values for key, values in typed.items() if any(values)}, "assumed": assumed}
+
+
+def typed_in_words(question: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
+    """Say what a draft holds for ``question``, in words; empty where it holds nothing."""
+    if question["id"] in _listed(kept, "assumed"):
+        return answer_in_words(question, question.get("default"))
+    values = _typed(kept, question["id"])
+    if question["answer_type"] == "yes_no":
+        return ", ".join(label for value, label in _YES_NO if value in values)
+    if question["answer_type"] in ("single_choice", "multi_choice"):
+        return ", ".join(label for at, label in _choices(dict(question)) if at in values)
+    return "\n".join(values)
+
+
 def answer_in_words(question: Mapping[str, Any], value: Any) -> str:
     """Say an answer, or a default, in the words of its question."""
     if value in (None, "", []):
@@ -152,6 +206,38 @@ def answer_in_words(question: Mapping[str, Any], value: Any) -> str:
     if isinstance(value, str):
         return str(labels.get(value, value))
     return json.dumps(value, ensure_ascii=False)
+
+
+def _initial(questions: Sequence[JSON], kept: Mapping[str, Any]) -> JSON:
+    """Return what stands in the inputs to begin with: what was kept, as it was sent."""
+    found: JSON = {}
+    for question in questions:
+        values = _typed(kept, question["id"])
+        if values:
+            found[_PREFIX + question["id"]] = values if question["answer_type"] == "multi_choice" else values[0]
+        found[_ASSUME + question["id"]] = question["id"] in _listed(kept, "assumed")
+    return found
+
+
+def _typed(kept: Mapping[str, Any], question_id: str) -> list[str]:
+    """Return the texts that are kept for a question. What a draft holds is read as if a stranger had written it."""
+    answers = kept.get("answers")
+    values = answers.get(question_id) if isinstance(answers, Mapping) else None
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
+def _listed(kept: Mapping[str, Any], name: str) -> list[Any]:
+    values = kept.get(name)
+    return values if isinstance(values, list) else []
+
+
+def _plain(text: str) -> str:
+    # A browser sends a line end as two characters; an input shows it as one.
+    return text.replace("\r\n", "\n")
+
+
+def _has_default(question: Mapping[str, Any]) -> bool:
+    return question.get("default") not in (None, "", [])
 
 
 def _rank(question: Mapping[str, Any]) -> tuple[bool, int]:

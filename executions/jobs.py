@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.db import connection
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
+from executions.services import audit_chain
 from executions.services.idempotency import REMOVE_BATCH, remove_expired
 from executions.wakeups import ADVANCE_TASK, QUEUE
 from executions.webhooks import wakeups as webhooks
@@ -47,3 +50,17 @@ async def remove_kept_answers(context: JobContext, timestamp: int) -> None:
     runner: Runner = context.additional_context["runner"]
     while await runner.database(partial(remove_expired, REMOVE_BATCH)) == REMOVE_BATCH:
         pass  # each lot is a transaction of its own, so nobody waits for long
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="executions.seal_audit_log", queue=QUEUE, queueing_lock="executions.seal_audit_log")
+async def seal_audit_log(timestamp: int) -> None:
+    """Seal the audit log, in a thread of its own: it may wait, and the worker's threads have steps to record."""
+    await asyncio.to_thread(_seal)
+
+
+def _seal() -> None:
+    try:
+        audit_chain.seal()
+    finally:
+        connection.close()

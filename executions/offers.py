@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.auth.models import User
 
 from executions.engine.state import TERMINAL
 from executions.models import Decision, DecisionKind, ExecutionStatus, Gate, GateKind, GateStatus
-from executions.services.access import refusal
+from executions.services.access import refusal, voice
 from workflows.definition import DEFAULT_MAX_REWORK_ROUNDS
 
 
@@ -41,10 +41,17 @@ def standing(user: User, gate: Gate, votes: Sequence[Decision]) -> Standing:
     if against is not None:
         return Standing(reason_against=against, is_forbidden=True)
     own = next((vote for vote in votes if vote.user_id == user.pk), None)
+    speaker = voice(user, gate, votes)
     if own is not None:
         needed = gate.quorum - len(votes)
         return Standing(reason_against=f"You have decided: {_in_words(own.decision)}. It needs {needed} more.")
-    return Standing(offers=(_accept(gate, votes), _request_changes(gate), _reject()))
+    if speaker is None:
+        return Standing(reason_against="A deputy has voted here for you, or you are that of somebody who has voted.")
+    offers: tuple[Offer, ...] = (_accept(gate, votes), _request_changes(gate), _reject())
+    if speaker.user_id != user.pk:
+        lead = f"You decide for {speaker.username}, as their deputy."
+        offers = tuple(replace(each, effect=f"{lead} {each.effect}") for each in offers)
+    return Standing(offers=offers)
 
 
 def closed_because(gate: Gate, votes: Sequence[Decision]) -> str:

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from documents.models import Document
 from executions.amounts import duration, money, span
-from executions.models import Execution, ExecutionStatus, Gate, LLMCall
+from executions.models import Execution, ExecutionStatus, Gate, LLMCall, Step, StepStatus
 
+_MOST_NAMED = 5
 _UNPRICED = Q(cost_usd__isnull=True) & ~Q(status="in_flight")
 
 
@@ -115,3 +116,17 @@ def kept_when_cancelled(execution_id: UUID) -> list[str]:
     if gates:
         said.append(f"Open gates ({gates}) are closed; nobody will be asked any more.")
     return [*said, "A cancelled run is over for good. To go on, start a new one."]
+
+
+def goes_on_from(execution: Execution) -> list[str]:
+    """Say which steps a retry does again, and what they may cost, judged by what they have cost so far."""
+    failed = Step.objects.filter(execution=execution, status=StepStatus.FAILED).order_by("sort_key")
+    steps = list(failed.filter(is_iteration=False).values_list("path", "error_code")[: _MOST_NAMED + 1])
+    if not steps:
+        return []
+    named = ", ".join(f"{path} ({code})" if code else path for path, code in steps[:_MOST_NAMED])
+    more = " and others" if len(steps) > _MOST_NAMED else ""
+    calls = LLMCall.objects.filter(step__in=failed.values("pk"))
+    spent = calls.aggregate(known=Sum("cost_usd"))["known"]
+    cost = f" They have cost {money(spent)} so far, and may cost as much again." if spent is not None else ""
+    return [f"The run goes on from: {named}{more}.{cost}"]

@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from executions.amounts import money
 from executions.exceptions import Conflict, Invalid, NotPermitted
 from executions.models import Execution, ExecutionStatus
-from executions.overview import kept_when_cancelled
+from executions.overview import goes_on_from, kept_when_cancelled
 from executions.services.access import OPERATOR, is_operator
 from executions.services.executions import MAX_BUDGET, MAX_REASON, cancel_execution, retry_execution
 
@@ -124,11 +124,21 @@ def _in_words(status: str) -> str:
 
 def _retry_effects(execution: Execution) -> list[str]:
     said = ["Finished steps are not run, or paid for, again. Failed steps get a fresh set of tries."]
+    said += goes_on_from(execution)
     if execution.error_code == "DOCUMENT_REJECTED":
         said.append("The rejected document is done again, with the reviewer's reason and yours.")
+    if execution.error_code == "BUDGET_EXHAUSTED":
+        said.append("The budget was used up. Unless you raise it, the run fails again at once.")
     if execution.budget_usd is not None:
         said.append(f"Spent so far: {money(execution.cost_usd)} of {money(execution.budget_usd)}.")
     return said
+
+
+def _cancel_effects(execution: Execution) -> list[str]:
+    spent = f"Spent so far: {money(execution.cost_usd)}."
+    if execution.reserved_usd:
+        spent += f" What is under way may add {money(execution.reserved_usd)} at most."
+    return [*kept_when_cancelled(execution.pk), spent]
 
 
 def _cancel(user: User, execution: Execution, row: dict[str, Any]) -> Execution:
@@ -150,7 +160,7 @@ CANCEL = Kind(
     states=_CAN_CANCEL,
     needs="only a run that is not over can be cancelled.",
     reason_label="Reason (kept in the history)",
-    effects=lambda execution: kept_when_cancelled(execution.pk),
+    effects=_cancel_effects,
     service=_cancel,
 )
 RETRY = Kind(

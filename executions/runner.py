@@ -19,6 +19,7 @@ from uuid import UUID
 from django.db import Error as DatabaseFault
 from django.db import InterfaceError, OperationalError, connection
 
+from documents.edits import carry_over
 from executions import faultpoints
 from executions.batching import Batcher
 from executions.engine.state import ErrorCode
@@ -27,7 +28,15 @@ from executions.live_text import LiveText
 from executions.llm.catalogue import larger_max_tokens
 from executions.llm.client import ModelClient
 from executions.llm.errors import LLMError, TransientError
-from executions.llm.parsing import DocumentOutput, InvalidOutput, QuestionSet, parse_output
+from executions.llm.parsing import (
+    DocumentOutput,
+    InvalidOutput,
+    QuestionSet,
+    collection_findings,
+    parse_output,
+    summary_of,
+    title_of,
+)
 from executions.llm.values import CallProgress, ModelResponse
 from executions.services import advancing, work
 from executions.slots import Isolation, Slots
@@ -344,17 +353,37 @@ def read_answer(claim: Claim, text: str, stop_reason: str, *, model: str, is_off
     )
     match parsed:
         case DocumentOutput():
-            return Produced(
-                content=parsed.content,
-                title=parsed.title,
-                summary=parsed.summary,
-                model=model,
-                is_offline=is_offline,
-            )
+            return _produced(claim, parsed, model=model, is_offline=is_offline)
         case QuestionSet():
             return Asked(questions=parsed.questions)
         case InvalidOutput():
             return Invalid(findings=parsed.findings)
+
+
+def _produced(claim: Claim, parsed: DocumentOutput, *, model: str, is_offline: bool) -> Produced:
+    """Return the document to store: what people had set themselves in the version before stands."""
+    content, edits, feedback = parsed.content, None, claim.feedback
+    if feedback is not None and feedback.previous_edits is not None:
+        content, edits = carry_over(
+            feedback.previous_content,
+            feedback.previous_edits,
+            parsed.content,
+            comment_paths=[comment.path for comment in feedback.comments],
+            is_valid=partial(_is_document, claim),
+        )
+    return Produced(
+        content=content,
+        title=parsed.title if content is parsed.content else title_of(content, claim.doc_type),
+        summary=parsed.summary if content is parsed.content else summary_of(content),
+        model=model,
+        is_offline=is_offline,
+        edits=edits,
+    )
+
+
+def _is_document(claim: Claim, content: Any) -> bool:
+    has_items = claim.collection is None or not collection_findings(content, claim.collection)
+    return has_items and not build_validator(claim.doc_type.schema).problems(content)
 
 
 def _facts(claim: Claim, action: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from executions.engine.state import ErrorCode
 from executions.llm.errors import LLMError
-from executions.llm.values import JSON, CollectionRule, Finding, ModelRequest
+from executions.llm.values import JSON, CollectionRule, Feedback, Finding, ModelRequest
 from workflows.definition import DocumentType, ProductionStep
 
 
@@ -40,6 +40,7 @@ class Claim:
     attempt: int
     runs_alone: bool
     stored_answer: StoredAnswer | None
+    feedback: Feedback | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Produced:
     summary: str
     model: str
     is_offline: bool
+    edits: JSON | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,8 @@ WITH attempts AS (
      GROUP BY a.execution_id, s.path
 ), documents AS (
     SELECT execution_id, created_by_step AS path, count(*) AS number
-      FROM documents_document WHERE execution_id = ANY(%(ids)s) AND created_by_step <> ''
+      FROM documents_document
+     WHERE execution_id = ANY(%(ids)s) AND created_by_step <> '' AND NOT COALESCE(edits ? 'by', false)
      GROUP BY execution_id, created_by_step
 )
 SELECT execution_id, path, COALESCE(a.number, 0), COALESCE(d.number, 0)

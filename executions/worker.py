@@ -1,4 +1,5 @@
-"""A worker process: the queue's worker, the runner, the watch over cancelled calls, the sweeper, and the courier."""
+"""A worker process: the queue's worker, the runner, the watch over cancelled calls, the sweeper, the courier, and the
+duties at gates."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from django.db import Error as DatabaseFault
 from django.db import connections
 from procrastinate.contrib.django import procrastinate_app
 
+from executions.duties import Duties
 from executions.live_text import telling_watchers
 from executions.llm.client import ModelClient, preload
 from executions.runner import Runner
@@ -48,6 +50,7 @@ async def run_worker(*, concurrency: int) -> None:
     runner = Runner(client=client, concurrency=concurrency)
     sender = Sender(allow_private=settings.COMBINE_WEBHOOKS_ALLOW_PRIVATE)
     courier = Courier(sender=sender, is_stopping=lambda: runner.is_stopping)
+    duties = Duties()
     queue_app = procrastinate_app.current_app
     app = queue_app.with_connector(queue_app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with app.open_async(), client, telling_watchers() as runner.live_text:
@@ -68,19 +71,21 @@ async def run_worker(*, concurrency: int) -> None:
         watch = asyncio.create_task(runner.watch())
         sweeper = asyncio.create_task(_sweep(runner))
         relay = asyncio.create_task(courier.watch(dead_after=DEAD_AFTER_SECONDS))
+        at_gates = asyncio.create_task(duties.watch())
         _stop_on_signals(runner, jobs)
         try:
             await _first_end(jobs, watch, sweeper, runner)
         finally:
             was_told_to_stop, runner.is_stopping = runner.is_stopping, True
-            for task in (watch, sweeper, relay, jobs):
+            for task in (watch, sweeper, relay, at_gates, jobs):
                 task.cancel()
-            await asyncio.gather(watch, sweeper, relay, jobs, return_exceptions=True)
+            await asyncio.gather(watch, sweeper, relay, at_gates, jobs, return_exceptions=True)
             if was_told_to_stop:
                 with contextlib.suppress(DatabaseFault):  # then it looks as if this worker had died
                     await runner.give_back_all()
             runner.close()
             courier.close()
+            duties.close()
 
 
 def _keep_to_indexes() -> None:

@@ -93,8 +93,7 @@ def test_every_status_event_and_error_code_has_its_row_in_order(title: str) -> N
 @pytest.mark.parametrize("title", ["Attempt", "Model call", "Gate"])
 def test_what_is_drawn_without_a_transition_table_has_known_states(title: str) -> None:
     drawn = {end for arrow in arrows(section("docs/states.md", title)) for end in arrow}
-    unused = {"expired"} if title == "Gate" else set()
-    assert drawn == set(values(STATUSES[title])) - unused
+    assert drawn == set(values(STATUSES[title]))
 
 
 def test_the_readme_draws_only_moves_that_exist_and_every_status() -> None:

@@ -1,17 +1,22 @@
-"""Workflows and their revisions in the admin: to look at, never to change."""
+"""Workflows and their revisions in the admin: to look at and to compare; new ones come by uploading a package."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from workflows.definition import IterationStep, Step
+from workflows.desk import check_view, compare_view, upload_view
 from workflows.models import Workflow, WorkflowRevision
 
 
@@ -21,6 +26,12 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     actions = None
     show_full_result_count = False
 
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return _has_role(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _has_role(request)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -29,6 +40,14 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+
+class NamedValuesFilter(admin.AllValuesFieldListFilter):
+    """By the values that occur, with a word for none: a link without a text cannot be followed by everybody."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "none"}
 
 
 @admin.register(Workflow)
@@ -41,6 +60,20 @@ class WorkflowAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workflow]:
         return super().get_queryset(request).defer("current_revision__definition")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        own = [
+            path("upload/", wrap(self.upload_view), name="workflows_upload"),
+            path("upload/<uuid:upload_id>/", wrap(self.check_view), name="workflows_upload_check"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def upload_view(self, request: HttpRequest) -> HttpResponse:
+        return upload_view(request, self.admin_site)
+
+    def check_view(self, request: HttpRequest, upload_id: UUID) -> HttpResponse:
+        return check_view(request, self.admin_site, upload_id)
 
     @admin.display(ordering="current_revision__name")
     def name(self, workflow: Workflow) -> str:
@@ -68,7 +101,8 @@ class WorkflowRevisionAdmin(ReadOnlyAdmin):
         "package",
         "loaded_at",
     )
-    list_filter = ("format", "package")
+    list_filter = ("format", ("package", NamedValuesFilter))
+    change_form_template = "admin/workflows/workflowrevision/change_form.html"
     search_fields = ("workflow_id", "name", "revision", "digest")
     date_hierarchy = "loaded_at"
     fieldsets = (
@@ -84,6 +118,20 @@ class WorkflowRevisionAdmin(ReadOnlyAdmin):
         # A definition holds every prompt and schema: lists leave it out.
         rows: QuerySet[WorkflowRevision] = super().get_queryset(request).defer("definition")
         return rows.annotate(is_current=is_current)
+
+    def get_urls(self) -> list[URLPattern]:
+        compare = path(
+            "<path:object_id>/compare/",
+            self.admin_site.admin_view(self.compare_view),
+            name="workflows_workflowrevision_compare",
+        )
+        return [compare, *super().get_urls()]
+
+    def compare_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        revision = self.get_object(request, object_id) if self.has_view_permission(request) else None
+        if revision is None:
+            raise Http404("There is no such revision.")
+        return compare_view(request, self.admin_site, revision)
 
     @admin.display(boolean=True, description="Current", ordering="is_current")
     def is_current(self, revision: WorkflowRevision) -> bool:
@@ -107,6 +155,17 @@ class WorkflowRevisionAdmin(ReadOnlyAdmin):
     @admin.display(description="Definition")
     def definition_text(self, revision: WorkflowRevision) -> SafeString:
         return format_html("<pre>{}</pre>", json.dumps(revision.definition, indent=2, ensure_ascii=False))
+
+
+def _has_role(request: HttpRequest) -> bool:
+    """Whether whoever asks may see workflows: administrators, and members of any group."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    if not hasattr(request, "_has_any_role"):
+        request._has_any_role = user.is_superuser or user.groups.exists()  # type: ignore[attr-defined]
+    found: bool = request._has_any_role  # type: ignore[attr-defined]
+    return found
 
 
 def _list(steps: tuple[Step, ...]) -> SafeString:

@@ -4,7 +4,8 @@ WorkflowError
 ├── WorkflowNotFound          there is no workflow of that id
 │   └── RevisionNotFound      the workflow has no such revision
 ├── InvalidWorkflow           a file that does not load; carries its problems
-└── BadPackage                a directory that is no workflow package
+├── BadPackage                a directory that is no workflow package
+└── BadArchive                an uploaded file that is not unpacked
 """
 
 from __future__ import annotations
@@ -55,3 +56,9 @@ class BadPackage(WorkflowError):
     """A directory is no workflow package; the message says why."""
 
     code = "BAD_PACKAGE"
+
+
+class BadArchive(WorkflowError):
+    """An uploaded file is no zip file, or one that is not unpacked; the message says why."""
+
+    code = "BAD_ARCHIVE"

@@ -6,6 +6,9 @@ only points at the revision that new executions take.
 
 from __future__ import annotations
 
+import uuid
+
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -64,3 +67,19 @@ class Workflow(models.Model):
 
     def __str__(self) -> str:
         return self.workflow_id
+
+
+class PackageUpload(models.Model):
+    """A package that somebody has uploaded and may load after a look. It goes when it is loaded, or after a day."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    archive = models.BinaryField()
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    uploaded_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-uploaded_at", "-id")
+
+    def __str__(self) -> str:
+        return self.name

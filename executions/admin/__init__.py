@@ -3,10 +3,34 @@ Django's autodiscovery expects of this package."""
 
 from django.contrib import admin
 
-from executions.admin import calls, documents, events, executions, gates, projects, steps, webhooks
+from executions.admin import (
+    accounts,
+    audit,
+    calls,
+    deputies,
+    documents,
+    events,
+    executions,
+    gates,
+    projects,
+    steps,
+    webhooks,
+)
 
 admin.site.site_header = admin.site.site_title = "The Combine"
 admin.site.index_title = "Review desk"
 admin.site.site_url = None
 
-__all__ = ["calls", "documents", "events", "executions", "gates", "projects", "steps", "webhooks"]
+__all__ = [
+    "accounts",
+    "audit",
+    "calls",
+    "deputies",
+    "documents",
+    "events",
+    "executions",
+    "gates",
+    "projects",
+    "steps",
+    "webhooks",
+]

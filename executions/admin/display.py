@@ -43,6 +43,7 @@ _LOOKS = {
     "failed": ("✕", "bad"),
     "rejected": ("✕", "bad"),
     "reject": ("✕", "bad"),
+    "refused": ("✕", "bad"),
     "lost": ("✕", "bad"),
     "expired": ("✕", "bad"),
     "cancelled": ("■", "idle"),

@@ -18,6 +18,7 @@ from executions.admin.display import badge, link, moment, short_id
 from executions.admin.execution_acts import CANCEL, RETRY, acts, perform
 from executions.admin.execution_page import page_context
 from executions.admin.filters import OwnProjectFilter, OwnWorkflowFilter
+from executions.admin.health import health_view
 from executions.admin.people import person
 from executions.admin.rows import VisibleAdmin
 from executions.amounts import duration, money
@@ -40,6 +41,7 @@ class ExecutionAdmin(VisibleAdmin[Execution]):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         own = [
+            path("health/", wrap(self.health_view), name="executions_health"),
             path("<path:object_id>/cancel/", wrap(self.cancel_view), name="executions_execution_cancel"),
             path("<path:object_id>/retry/", wrap(self.retry_view), name="executions_execution_retry"),
         ]
@@ -61,6 +63,9 @@ class ExecutionAdmin(VisibleAdmin[Execution]):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/executions/execution/page.html", context)
+
+    def health_view(self, request: HttpRequest) -> HttpResponse:
+        return health_view(request, self.admin_site)
 
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return perform(request, self.admin_site, self.get_object(request, object_id), CANCEL)

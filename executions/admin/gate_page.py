@@ -44,6 +44,14 @@ class GatePage:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a page has to say of what was sent, beside showing it again: a conflict, a refusal, or nothing."""
+
+    status: int = 200
+    conflict: str = ""
+
+
 def load_gate(request: HttpRequest, gate_id: str) -> GatePage:
     """:raises Http404: there is no such gate, or it is not for these eyes."""
     visible = Execution.objects.visible_to(person(request))
@@ -51,7 +59,11 @@ def load_gate(request: HttpRequest, gate_id: str) -> GatePage:
     gate = gates.defer("execution__revision__definition").filter(pk=uuid_or_404(gate_id)).first()
     if gate is None or not visible.filter(pk=gate.execution_id).exists():
         raise Http404("There is no such gate.")
-    history = list(Decision.objects.filter(gate__step=gate.step_id).select_related("gate").order_by("decided_at", "id"))
+    history = list(
+        Decision.objects.filter(gate__step=gate.step_id)
+        .select_related("gate", "on_behalf_of")
+        .order_by("decided_at", "id")
+    )
     newer = Gate.objects.filter(step=gate.step_id, status=GateStatus.OPEN).exclude(pk=gate.pk).first()
     return GatePage(
         gate=gate,

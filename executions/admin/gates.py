@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -10,10 +12,13 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from executions.admin.acceptance import review_document
+from executions.admin.bulk import bulk_accept
+from executions.admin.claim_acts import assign_gate, claim_view
 from executions.admin.clarification import answer_gate
 from executions.admin.display import badge, link, moment, readable_json, readable_text, short_id
 from executions.admin.filters import ProjectFilter, WaitingFilter, WorkflowFilter
 from executions.admin.gate_page import load_gate
+from executions.admin.inbox import inbox_view
 from executions.admin.rows import ExecutionPartAdmin
 from executions.amounts import NOTHING, span
 from executions.models import Decision, Gate, GateKind, GateStatus
@@ -31,7 +36,7 @@ class GateAdmin(ExecutionPartAdmin[Gate]):
     readonly_fields = (
         "id", "what", "state", "execution_link", "path", "kind", "document_link", "document_version",
         "content_sha256", "roles_named", "users_named", "quorum", "four_eyes", "policy_shown",
-        "opened", "due", "closed", "questions_shown", "answers_shown",
+        "opened", "due", "escalated", "closed", "questions_shown", "answers_shown",
     )  # fmt: skip
     fields = readonly_fields
     policy_shown = readable_json("policy", "policy")
@@ -43,10 +48,28 @@ class GateAdmin(ExecutionPartAdmin[Gate]):
         return rows.defer("questions", "answers", "execution__brief", "execution__model_ids")
 
     def get_urls(self) -> list[URLPattern]:
-        decide = path(
-            "<path:object_id>/decide/", self.admin_site.admin_view(self.decide_view), name="executions_gate_decide"
-        )
-        return [decide, *super().get_urls()]
+        site = self.admin_site
+        # Before the stock ones, of which one takes any text for the id of a row.
+        return [
+            path("inbox/", site.admin_view(self.inbox_view), name="executions_gate_inbox"),
+            path("accept-several/", site.admin_view(self.bulk_view), name="executions_gate_bulk"),
+            path("<uuid:object_id>/claim/", site.admin_view(claim_view), name="executions_gate_claim"),
+            path("<uuid:object_id>/hand-on/", site.admin_view(self.assign_view), name="executions_gate_assign"),
+            path("<path:object_id>/decide/", site.admin_view(self.decide_view), name="executions_gate_decide"),
+            *super().get_urls(),
+        ]
+
+    def inbox_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what waits, for whom, and what was decided."""
+        return inbox_view(request, self.admin_site)
+
+    def bulk_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask whether several documents are to be accepted, and accept them."""
+        return bulk_accept(request, self.admin_site)
+
+    def assign_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Hand a gate to somebody."""
+        return assign_gate(request, self.admin_site, str(object_id))
 
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show what a gate asks, and take what a person says."""
@@ -81,7 +104,7 @@ class GateAdmin(ExecutionPartAdmin[Gate]):
 
     @admin.display(description="for")
     def who(self, gate: Gate) -> str:
-        return ", ".join([*gate.roles, *gate.users]) or "operator"
+        return ", ".join([*gate.deciding_roles, *gate.users]) or "operator"
 
     @admin.display(description="details")
     def row(self, gate: Gate) -> SafeString:
@@ -93,7 +116,7 @@ class GateAdmin(ExecutionPartAdmin[Gate]):
 
     @admin.display(description="roles")
     def roles_named(self, gate: Gate) -> str:
-        return ", ".join(gate.roles) or NOTHING
+        return ", ".join(gate.deciding_roles) or NOTHING
 
     @admin.display(description="users")
     def users_named(self, gate: Gate) -> str:
@@ -102,6 +125,12 @@ class GateAdmin(ExecutionPartAdmin[Gate]):
     @admin.display(description="opened")
     def opened(self, gate: Gate) -> str:
         return moment(gate.opened_at)
+
+    @admin.display(description="escalated")
+    def escalated(self, gate: Gate) -> str:
+        if gate.escalated_at is None:
+            return NOTHING
+        return f"{moment(gate.escalated_at)}, to {', '.join(gate.escalated_to or ())}"
 
     @admin.display(description="closed")
     def closed(self, gate: Gate) -> str:
@@ -120,7 +149,7 @@ class DecisionAdmin(ExecutionPartAdmin[Decision]):
     search_fields = ("by", "=gate__id", "gate__path")
     ordering = ("-decided_at", "-id")
     readonly_fields = (
-        "said", "by", "about", "comment_shown", "comments_shown",
+        "said", "by", "on_behalf_of_shown", "about", "comment_shown", "comments_shown",
         "answers_shown", "document_link", "document_version", "content_sha256", "channel", "time",
     )  # fmt: skip
     fields = readonly_fields
@@ -131,6 +160,10 @@ class DecisionAdmin(ExecutionPartAdmin[Decision]):
     @admin.display(description="decision", ordering="decision")
     def said(self, decision: Decision) -> SafeString:
         return badge(decision.decision)
+
+    @admin.display(description="as the deputy of")
+    def on_behalf_of_shown(self, decision: Decision) -> str:
+        return decision.on_behalf_of.get_username() if decision.on_behalf_of is not None else NOTHING
 
     @admin.display(description="gate")
     def about(self, decision: Decision) -> SafeString:

@@ -36,6 +36,8 @@ class VerdictForm(forms.Form):
     )
     document_id = forms.UUIDField(widget=forms.HiddenInput)
     content_sha256 = forms.RegexField("^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    # How many had decided here when the page was shown: with one more, the buttons may lead to something else.
+    votes = forms.IntegerField(required=False, min_value=0, max_value=100_000, widget=forms.HiddenInput)
 
 
 class PlaceForm(forms.Form):
@@ -74,7 +76,14 @@ class PlaceForm(forms.Form):
 class ReviewForms:
     """Everything that one decision is sent with. Rows for places grow on request, without a script."""
 
-    def __init__(self, *, content: Any, initial: Mapping[str, Any], data: QueryDict | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        content: Any,
+        initial: Mapping[str, Any],
+        data: QueryDict | None = None,
+        places: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         self.verdict = VerdictForm(data, initial=dict(initial))
         rows = formset_factory(
             PlaceForm,
@@ -85,6 +94,7 @@ class ReviewForms:
         )
         self.places: BaseFormSet[PlaceForm] = rows(
             _with_more_rows(data) if data is not None and MORE_ROWS in data else data,
+            initial=[dict(row) for row in places],
             prefix="places",
             form_kwargs={"content": content},
         )
@@ -124,6 +134,12 @@ class ReviewForms:
             content_sha256=row["content_sha256"],
         )
 
+    @property
+    def votes(self) -> int | None:
+        """How many decisions the page showed that was sent."""
+        found: int | None = self.verdict.cleaned_data.get("votes")
+        return found
+
     def typed(self) -> tuple[str, list[tuple[str, str]]]:
         """Return the reason and the comments as they were typed, valid or not, so that nothing is lost."""
         reason = self.verdict["comment"].value() or ""
@@ -134,7 +150,7 @@ class ReviewForms:
         """Return each error with the id of its input, for the summary on top."""
         if not self.verdict.is_bound:
             return []
-        found = _problems(self.verdict, skip={"document_id", "content_sha256"})
+        found = _problems(self.verdict, skip={"document_id", "content_sha256", "votes"})
         for form in self.places.forms:
             found += _problems(form)
         return found + [("", str(error)) for error in self.places.non_form_errors()]

@@ -34,7 +34,7 @@ from executions.models import (
     StepStatus,
 )
 from executions.models import ExecutionStatus as Status
-from executions.services.access import may_decide
+from executions.services.access import voice
 
 QUESTION_KEYS = ("id", "text", "intent", "priority", "answer_type", "required", "blocking", "choices", "default")
 
@@ -151,7 +151,7 @@ class GateSerializer(serializers.Serializer[Gate]):
     document_version = serializers.IntegerField(allow_null=True)
     content_sha256 = TextOrNull()
     questions = QuestionSerializer(many=True)
-    roles = AnyJSON(_TEXTS, help_text="Groups whose members may decide.")
+    roles = AnyJSON(_TEXTS, source="deciding_roles", help_text="Groups whose members may decide.")
     users = AnyJSON(_TEXTS, help_text="Accounts that may decide as well.")
     quorum = serializers.IntegerField(help_text="How many have to accept.")
     due_at = serializers.DateTimeField(allow_null=True)
@@ -165,8 +165,7 @@ class GateSerializer(serializers.Serializer[Gate]):
         viewer = self.context["viewer"]
         if gate.status != GateStatus.OPEN or ExecutionStatus(gate.execution.status) in TERMINAL:
             return False
-        has_voted = any(decision.user_id == viewer.pk for decision in gate.decisions.all())
-        return not has_voted and may_decide(viewer, gate)
+        return voice(viewer, gate, gate.decisions.all()) is not None
 
 
 class DocumentPreviewSerializer(serializers.Serializer[Document]):

@@ -8,6 +8,7 @@ data stands in labelled blocks that it cannot leave (``contract.py``).
 
 from __future__ import annotations
 
+from documents.edits import kept_values
 from executions.llm.contract import OutputContract, render_block, render_contract, visible
 from executions.llm.structured import structured_schema
 from executions.llm.values import (
@@ -68,6 +69,10 @@ _REWORK = (
     "remark; `path` is a JSON Pointer into the document, empty for all of it. Leave the rest as it is."
 )
 _RETRY = "An earlier try of this step did not end well. What people said about it:"
+_KEPT = (
+    "People have changed these places of that version themselves. Keep each exactly as it is here (`removed`: leave it "
+    "out; `order`: the ids in this order), and write the rest so that it agrees with them:"
+)
 _PREVIOUS = "The version that they read:"
 _RETRY_NOTE = "Why the step runs again:"
 _CLOSING = "Now write the `{doc_type}` document for the step `{step}`, as the output contract says."
@@ -187,6 +192,9 @@ def _feedback_parts(feedback: Feedback) -> list[str]:
     if feedback.previous_content is not None:
         previous = render_block("previous_version", feedback.previous_content, version=feedback.previous_version)
         parts += [_PREVIOUS, previous]
+        kept = kept_values(feedback.previous_content, feedback.previous_edits, [row.path for row in feedback.comments])
+        if kept:
+            parts += [_KEPT, render_block("kept", kept)]
     return parts
 
 

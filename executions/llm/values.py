@@ -84,13 +84,17 @@ class ReviewComment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """Why the step runs again: reviewers asked for changes (rework), or people retried a failed execution."""
+    """Why the step runs again: reviewers asked for changes (rework), or people retried a failed execution.
+
+    ``previous_edits`` is what people had changed in the previous version themselves (see ``documents.edits``).
+    """
 
     kind: Literal["rework", "retry"]
     comment: str = ""
     comments: tuple[ReviewComment, ...] = ()
     previous_content: Any = None
     previous_version: int | None = None
+    previous_edits: JSON | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,10 @@ class DecisionChannel(models.TextChoices):
 class Gate(models.Model):
     """A point that waits for people. An acceptance gate names the document version and hash it is about.
 
-    The policy (roles, users, quorum, four eyes, due date) is copied here when the gate opens.
+    The policy (roles, users, quorum, four eyes, due date) is copied here when the gate opens. ``escalated_to`` are the
+    groups that may decide as well since ``escalated_at``. ``act_at`` is when the policy has something to do next
+    (remind, escalate, end); NULL: it has not been looked at yet (see ``executions.services.policies``).
+    ``edited_by`` is the person who wrote the version that the gate is about, if a person did.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -64,6 +67,12 @@ class Gate(models.Model):
     four_eyes = models.BooleanField(default=False)
     policy = models.JSONField(default=dict, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
+    escalated_to = models.JSONField(null=True, blank=True)
+    escalated_at = models.DateTimeField(null=True, blank=True)
+    act_at = models.DateTimeField(null=True, blank=True)
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -77,18 +86,37 @@ class Gate(models.Model):
         indexes = (
             models.Index(fields=("opened_at",), condition=Q(status="open"), name="gate_open_idx"),
             models.Index(fields=("-opened_at", "-id"), name="gate_newest_idx"),
+            models.Index(fields=("-closed_at", "-id"), condition=Q(closed_at__isnull=False), name="gate_closed_idx"),
+            models.Index(fields=("act_at",), condition=Q(status="open"), name="gate_act_idx"),
         )
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.path}"
 
+    @property
+    def deciding_roles(self) -> list[str]:
+        """The groups whose members may decide now: those of the policy, and those it was escalated to.
+
+        None are named where operators decide, as long as there are no others beside them.
+        """
+        if not self.escalated_to:
+            return list(self.roles)
+        own = self.roles if self.roles or self.users else ["operator"]
+        return list(dict.fromkeys([*own, *self.escalated_to]))
+
 
 class Decision(models.Model):
-    """What one person said at a gate, with the version and hash of what they saw. Never changed, never removed."""
+    """What one person said at a gate, with the version and hash of what they saw. Never changed, never removed.
+
+    ``on_behalf_of``: ``user`` was the deputy of this person, and had no right of their own to decide.
+    """
 
     gate = models.ForeignKey(Gate, on_delete=models.CASCADE, related_name="decisions")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     by = models.CharField(max_length=150)
     decision = models.CharField(max_length=16, choices=DecisionKind)
@@ -105,6 +133,11 @@ class Decision(models.Model):
         ordering = ("gate", "decided_at", "id")
         constraints = (
             models.UniqueConstraint(fields=("gate", "user"), name="decision_once_per_person"),
+            models.UniqueConstraint(
+                fields=("gate", "on_behalf_of"),
+                condition=Q(on_behalf_of__isnull=False),
+                name="decision_once_on_behalf",
+            ),
             models.CheckConstraint(condition=Q(decision__in=DecisionKind.values), name="decision_kind_known"),
         )
 

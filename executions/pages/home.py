@@ -81,7 +81,7 @@ def gate_url(gate: Gate, user: User) -> str:
 
 def queue_url(user: User) -> str | None:
     """Return where all that waits for ``user`` is listed."""
-    return f"{reverse('admin:executions_gate_changelist')}?waiting=me" if user.is_staff else None
+    return reverse("admin:executions_gate_inbox") if user.is_staff else None
 
 
 def _with_execution(gates: QuerySet[Gate]) -> QuerySet[Gate]:

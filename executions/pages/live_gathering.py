@@ -196,7 +196,7 @@ def is_over(execution: Execution) -> bool:
 
 def deciders(gate: Gate) -> list[str]:
     """Return the roles and people that a gate waits for."""
-    named = [*gate.roles, *gate.users]
+    named = [*gate.deciding_roles, *gate.users]
     if gate.kind == GateKind.CLARIFICATION:
         return list(dict.fromkeys(["operator", *named]))
     return named or ["operator"]

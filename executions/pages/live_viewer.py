@@ -102,7 +102,7 @@ def _counted(role: str, count: int) -> str:
 
 def _people(gates: Sequence[Gate]) -> dict[str, int]:
     """Return how many people have each role that is waited for."""
-    roles = {role for gate in gates for role in ("operator", *gate.roles)}
+    roles = {role for gate in gates for role in ("operator", *gate.deciding_roles)}
     if not roles:
         return {}
     rows = Group.objects.filter(name__in=roles).annotate(people=Count("user", filter=Q(user__is_active=True)))

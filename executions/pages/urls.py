@@ -8,7 +8,7 @@ from django.urls import URLPattern, path, re_path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from executions.pages import accounts, documents, execution_list, home, live, projects, questions, start, steps
+from executions.pages import account, accounts, documents, execution_list, home, live, projects, questions, start, steps
 
 _RUN = "executions/<uuid:execution_id>/"
 _SERIES = "d/<str:scope_type>/<str:scope_id>/<str:document_type>/"
@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
     path("login", accounts.LogIn.as_view(), name="login"),
     path("logout", accounts.LogOut.as_view(), name="logout"),
+    path("account/", account.account_page, name="account-page"),
     path("executions/", execution_list.execution_list, name="executions-page"),
     path("executions/changes/", execution_list.execution_changes, name="execution-changes"),
     path(_RUN, live.execution_page, name="execution-page"),
@@ -54,5 +55,5 @@ urlpatterns: list[URLPattern] = [
     path(f"{_SERIES}latest/", documents.latest_page, name="latest-page"),
     path(f"{_SERIES}versions/", documents.versions_page, name="versions-page"),
     path("favicon.ico", _favicon),
-    re_path(r"^(?P<path>(?:executions|start|workflows|projects|documents|d)(?:/.*[^/])?)$", _add_slash),
+    re_path(r"^(?P<path>(?:account|executions|start|workflows|projects|documents|d)(?:/.*[^/])?)$", _add_slash),
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.db import connection
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 
 from executions.engine.state import TERMINAL, ExecutionStatus
@@ -21,13 +24,59 @@ OPERATOR = "operator"
 VIEWER = "viewer"
 
 
-def role_names(user: User) -> frozenset[str]:
-    """Return the names of the groups that ``user`` is in."""
-    cached: frozenset[str] | None = getattr(user, "_combine_roles", None)
+# An account's own rights, and those of everybody whose deputy it is today. In one statement: every request asks.
+_RIGHTS = """
+SELECT u.id, u.username, u.is_superuser, g.name FROM auth_user u
+  LEFT JOIN auth_user_groups m ON m.user_id = u.id LEFT JOIN auth_group g ON g.id = m.group_id
+ WHERE u.id = %(user)s OR (u.is_active AND u.id IN (
+       SELECT absent_id FROM executions_deputy
+        WHERE deputy_id = %(user)s AND ended_at IS NULL
+          AND (statement_timestamp() AT TIME ZONE 'UTC')::date BETWEEN first_day AND last_day))
+ ORDER BY u.id <> %(user)s, u.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What one account may do by its own roles, whoever uses them: the account itself, or its deputy."""
+
+    user_id: int | None
+    username: str
+    is_superuser: bool
+    roles: frozenset[str]
+
+    @property
+    def is_operator(self) -> bool:
+        return self.is_superuser or OPERATOR in self.roles
+
+
+def rights_of(user: User) -> tuple[Rights, ...]:
+    """Return the rights of ``user``, then those of the people for whom they are the deputy today.
+
+    Those people's own deputyships are not among them: there are no chains.
+    """
+    cached: tuple[Rights, ...] | None = getattr(user, "_combine_roles", None)
     if cached is None:
-        cached = frozenset(user.groups.values_list("name", flat=True))
+        cached = _read_rights(user)
         user._combine_roles = cached  # type: ignore[attr-defined]
     return cached
+
+
+def _read_rights(user: User) -> tuple[Rights, ...]:
+    own: tuple[int | None, str, bool] = (user.pk, user.get_username(), user.is_superuser)
+    roles: dict[tuple[int | None, str, bool], set[str]] = {own: set()}
+    if user.pk is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(_RIGHTS, {"user": user.pk})
+            for user_id, username, is_superuser, role in cursor.fetchall():
+                held = roles.setdefault(own if user_id == user.pk else (user_id, username, is_superuser), set())
+                held.update({role} - {None})
+    return tuple(Rights(*who, roles=frozenset(names)) for who, names in roles.items())
+
+
+def role_names(user: User) -> frozenset[str]:
+    """Return the names of the groups that ``user`` is in."""
+    return rights_of(user)[0].roles
 
 
 def is_operator(user: User) -> bool:
@@ -64,22 +113,61 @@ def may_decide(user: User, gate: Gate) -> bool:
 
 
 def refusal(user: User, gate: Gate) -> str | None:
-    """Say why ``user`` may not answer or decide at ``gate``, or return ``None``."""
-    is_named = user.username in gate.users
+    """Say why ``user`` may not answer or decide at ``gate``, neither for themselves nor as a deputy; or ``None``."""
+    own, *absent = rights_of(user)
+    reason = _refusal(own, gate)
+    if reason is None or any(_may_for(own, each, gate) for each in absent):
+        return None
+    return reason
+
+
+def voice(user: User, gate: Gate, votes: Iterable[Decision]) -> Rights | None:
+    """Return by whose rights ``user`` can still decide at ``gate``, where ``votes`` are there: theirs come first.
+
+    Everybody has one vote, cast by them or by their deputy, and nobody casts two.
+    """
+    cast = [(vote.user_id, vote.on_behalf_of_id) for vote in votes]
+    own, *absent = rights_of(user)
+    if own.user_id in {by for by, _ in cast}:
+        return None
+    spoken = {who for pair in cast for who in pair}
+    if own.user_id not in spoken and _refusal(own, gate) is None:
+        return own
+    return next((each for each in absent if each.user_id not in spoken and _may_for(own, each, gate)), None)
+
+
+def _may_for(deputy: Rights, absent: Rights, gate: Gate) -> bool:
+    """Whether a deputy may decide for somebody who is away: four eyes are asked of both."""
+    return _four_eyes(deputy, gate) is None and _refusal(absent, gate) is None
+
+
+def _refusal(rights: Rights, gate: Gate) -> str | None:
+    is_named = rights.username in gate.users
+    roles = gate.deciding_roles
+    has_role = not rights.roles.isdisjoint(roles)
     if gate.kind == GateKind.CLARIFICATION:
-        if is_named or is_operator(user) or not role_names(user).isdisjoint(gate.roles):
+        if is_named or rights.is_operator or has_role:
             return None
-        return f"To answer you need one of the roles: {', '.join([OPERATOR, *gate.roles])}."
-    if gate.four_eyes and gate.execution.started_by_id == user.pk:
-        return "Four eyes: whoever started the run may not decide on its documents; somebody else must."
+        return f"To answer you need one of the roles: {', '.join([OPERATOR, *roles])}."
+    if reason := _four_eyes(rights, gate):
+        return reason
+    if is_named or has_role:
+        return None
     if gate.roles or gate.users:
-        if is_named or not role_names(user).isdisjoint(gate.roles):
-            return None
-        needed = ", ".join(gate.roles) or ", ".join(gate.users)
+        needed = ", ".join(roles) or ", ".join(gate.users)
         return f"To decide on this {gate.document_type} you need one of the roles: {needed}."
-    if OPERATOR in role_names(user) or user.is_superuser:
+    if rights.is_operator:
         return None
     return f"To decide on this {gate.document_type} you need the role {OPERATOR}."
+
+
+def _four_eyes(rights: Rights, gate: Gate) -> str | None:
+    if gate.kind == GateKind.ACCEPTANCE and gate.four_eyes and gate.execution.started_by_id == rights.user_id:
+        return "Four eyes: whoever started the run may not decide on its documents; somebody else must."
+    # With a quorum others decide as well, so that nobody reads their own words alone.
+    if gate.kind == GateKind.ACCEPTANCE and gate.four_eyes and gate.quorum == 1 and gate.edited_by_id == rights.user_id:
+        return "Four eyes: you wrote this version yourself; somebody else must decide on it."
+    return None
 
 
 def undecided_gates(gates: QuerySet[Gate]) -> QuerySet[Gate]:
@@ -93,18 +181,35 @@ def gates_waiting_for(gates: QuerySet[Gate], user: User) -> QuerySet[Gate]:
 
 
 def waits_for(user: User) -> Q:
-    """Say of undecided gates, in SQL, what :func:`refusal` says of one, and that there is no vote of ``user`` yet.
+    """Say of undecided gates, in SQL, whether :func:`voice` finds anything.
 
     A list must not load every open gate to ask about each; a test holds both forms together. Where the condition
     does not hold it is false, never NULL, so that it splits the gates in two.
     """
-    named = Q(users__contains=[user.username])
-    if roles := sorted(role_names(user)):
-        named |= Q(roles__has_any_keys=roles)
-    answers = decides = named
-    if is_operator(user):
-        answers, decides = Q(), named | Q(roles=[], users=[])
-    started = Q(four_eyes=True, execution__started_by=user)
-    allowed = (Q(kind=GateKind.CLARIFICATION) & answers) | (Q(kind=GateKind.ACCEPTANCE) & decides & ~started)
+    own, *absent = rights_of(user)
+    allowed = _allowed(own) & Q(~_has_spoken(own))
+    for each in absent:
+        allowed |= _allowed(each) & _keeps_four_eyes(own) & Q(~_has_spoken(each))
     voted = Exists(Decision.objects.filter(gate=OuterRef("pk"), user=user))
-    return Q(Case(When(allowed & ~voted, then=Value(True)), default=Value(False)))
+    return Q(Case(When(allowed & Q(~voted), then=Value(True)), default=Value(False)))
+
+
+def _allowed(rights: Rights) -> Q:
+    named = Q(users__contains=[rights.username])
+    if roles := sorted(rights.roles):
+        named |= Q(roles__has_any_keys=roles) | Q(escalated_to__has_any_keys=roles)
+    answers = decides = named
+    if rights.is_operator:
+        answers, decides = Q(), named | Q(roles=[], users=[])
+    is_answer = Q(kind=GateKind.CLARIFICATION) & answers
+    return is_answer | (Q(kind=GateKind.ACCEPTANCE) & decides & _keeps_four_eyes(rights))
+
+
+def _keeps_four_eyes(rights: Rights) -> Q:
+    is_theirs = Q(execution__started_by=rights.user_id) | Q(quorum=1, edited_by=rights.user_id)
+    return ~(Q(kind=GateKind.ACCEPTANCE, four_eyes=True) & is_theirs)
+
+
+def _has_spoken(rights: Rights) -> Exists:
+    cast = Q(user=rights.user_id) | Q(on_behalf_of=rights.user_id)
+    return Exists(Decision.objects.filter(cast, gate=OuterRef("pk")))

@@ -26,8 +26,10 @@ from executions.exceptions import (
     StaleDocument,
 )
 from executions.llm.clarification import check_answers, cleaned_answers
-from executions.models import Decision, DecisionChannel, DecisionKind, Execution, Gate, GateKind, GateStatus
-from executions.services.access import may_decide, refusal, visible_execution
+from executions.models import AuditAct, Decision, DecisionChannel, DecisionKind, Execution, Gate, GateKind, GateStatus
+from executions.services import audit
+from executions.services.access import may_decide, refusal, visible_execution, voice
+from executions.services.drafts import drop_draft
 from executions.services.preconditions import Precondition, check
 from executions.transitions import lifecycle
 from executions.transitions.iteration import carry_out_structure
@@ -37,8 +39,15 @@ from workflows.definition import DEFAULT_MAX_REWORK_ROUNDS
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+# Who a decision is by that no person made.
+POLICY = "policy"
 MAX_COMMENT = 10_000
 MAX_COMMENTS = 200
+_ACTS = {
+    DecisionKind.ACCEPT: AuditAct.GATE_ACCEPT,
+    DecisionKind.REQUEST_CHANGES: AuditAct.GATE_REQUEST_CHANGES,
+    DecisionKind.REJECT: AuditAct.GATE_REJECT,
+}
 _POINTER = re.compile(r"(/([^~/]|~[01])*)*", re.DOTALL)
 
 
@@ -58,7 +67,7 @@ class Verdict:
 
 def record_decision(
     *,
-    actor: User,
+    actor: User | None,
     gate: Gate,
     verdict: Verdict,
     channel: DecisionChannel,
@@ -67,17 +76,25 @@ def record_decision(
 ) -> Decision:
     """Write one person's decision on a document and move the execution on, in one transaction.
 
+    Without ``actor`` it is the policy's own, at the end of the time that it gives: it says so, or it is refused.
+
     :raises InvalidState: nothing waits there (any more). :raises AlreadyDecided: somebody was faster.
     :raises StaleDocument: the gate is about another version. :raises NotPermitted: not this person.
     """
-    _check_verdict(verdict)
-    with transaction.atomic():
-        unit, gate = _lock_open_gate(gate, GateKind.ACCEPTANCE, actor, precondition)
-        _check_document(gate, verdict)
+    check_verdict(verdict)
+    act, about = _ACTS[verdict.decision], audit.About(gate=gate)
+    with audit.refusals(act=act, actor=actor, about=about, channel=channel, at=at), transaction.atomic():
+        unit, gate = lock_open_gate(gate, GateKind.ACCEPTANCE, actor, precondition)
+        if actor is None:
+            _check_time_out(gate, verdict, channel, at)
+        check_document(gate, verdict)
         if verdict.decision == DecisionKind.REQUEST_CHANGES:
             _check_rounds(unit, gate)
-        decision = _write_decision(gate, actor, verdict, channel, at)
-        _apply(unit, gate, decision)
+        decision = write_decision(gate, actor, verdict, channel, at)
+        apply_decision(unit, gate, decision)
+        _audit(act, decision, gate, actor, unit)
+        if actor is not None:
+            drop_draft(actor, gate)
         unit.flush()
         wakeups.tx_defer(gate.execution_id)
     return decision
@@ -96,8 +113,9 @@ def answer_questions(
 
     :raises Invalid: an answer is missing, unknown or of the wrong type; each is named, nothing is lost.
     """
-    with transaction.atomic():
-        unit, gate = _lock_open_gate(gate, GateKind.CLARIFICATION, actor, precondition)
+    act, about = AuditAct.GATE_ANSWER, audit.About(gate=gate)
+    with audit.refusals(act=act, actor=actor, about=about, channel=channel, at=at), transaction.atomic():
+        unit, gate = lock_open_gate(gate, GateKind.CLARIFICATION, actor, precondition)
         if not isinstance(answers, Mapping):
             raise Invalid([FieldError(path="/answers", code="WRONG_TYPE", detail="must be an object of answers by id")])
         findings = check_answers(gate.questions, answers)
@@ -107,6 +125,7 @@ def answer_questions(
         decision = Decision.objects.create(
             gate=gate,
             user=actor,
+            on_behalf_of_id=_on_behalf_of(actor, gate),
             by=actor.get_username(),
             decision=DecisionKind.ANSWER,
             answers=cleaned,
@@ -115,6 +134,8 @@ def answer_questions(
         )
         step = unit.steps[gate.path]
         lifecycle.answered(unit, step, gate_id=gate.pk, answers=cleaned, by=decision.by)
+        _audit(act, decision, gate, actor, unit)
+        drop_draft(actor, gate)
         unit.settle_status()
         unit.flush()
         wakeups.tx_defer(gate.execution_id)
@@ -141,9 +162,31 @@ def the_gate(*, actor: User, execution_id: UUID, kind: GateKind, gate_id: UUID |
     if allowed:
         return allowed[0]
     if open_gates:
-        raise NotPermitted(refusal(actor, open_gates[0]) or "You may not decide here.")
+        act = AuditAct.GATE_ANSWER if kind == GateKind.CLARIFICATION else AuditAct.GATE_DECIDE
+        with audit.refusals(act=act, actor=actor, about=audit.About(gate=open_gates[0])):
+            raise NotPermitted(refusal(actor, open_gates[0]) or "You may not decide here.")
     _raise_nothing_waits(execution, kind)
     raise AssertionError("unreachable")
+
+
+def _audit(act: AuditAct, decision: Decision, gate: Gate, actor: User | None, unit: Unit) -> None:
+    after: dict[str, Any] = {"decision_id": decision.pk}
+    if decision.comments:
+        after["comments"] = decision.comments
+    if decision.answers is not None:
+        after["answers"] = decision.answers
+    if decision.on_behalf_of_id is not None:
+        after["on_behalf_of_id"] = decision.on_behalf_of_id
+    audit.record(
+        act=act,
+        actor=actor,
+        about=audit.About(gate=gate),
+        at=decision.decided_at,
+        channel=decision.channel,
+        after=after,
+        detail=decision.comment,
+        unit=unit,
+    )
 
 
 def _raise_nothing_waits(execution: Execution, kind: GateKind) -> None:
@@ -156,13 +199,15 @@ def _raise_nothing_waits(execution: Execution, kind: GateKind) -> None:
     raise InvalidState(detail)
 
 
-def _lock_open_gate(gate: Gate, kind: GateKind, actor: User, precondition: Precondition | None) -> tuple[Unit, Gate]:
+def lock_open_gate(
+    gate: Gate, kind: GateKind, actor: User | None, precondition: Precondition | None
+) -> tuple[Unit, Gate]:
     """Lock the execution, then the gate; check that it is as expected, open, and that the actor may decide."""
     unit = lock(gate.execution_id)
     gate = Gate.objects.select_for_update(of=("self",)).select_related("execution").get(pk=gate.pk)
     if gate.kind != kind:
         raise InvalidState(f"The gate {gate.pk} is a {gate.kind} gate, not one of {kind}.")
-    reason = refusal(actor, gate)
+    reason = None if actor is None else refusal(actor, gate)
     if reason is not None:
         raise NotPermitted(reason)
     check(precondition)
@@ -182,7 +227,7 @@ def _raise_closed(gate: Gate) -> None:
     raise InvalidState(f"The gate {gate.pk} is {gate.status}; nothing can be decided there.")
 
 
-def _check_document(gate: Gate, verdict: Verdict) -> None:
+def check_document(gate: Gate, verdict: Verdict) -> None:
     is_other = verdict.document_id is not None and verdict.document_id != gate.document_id
     is_changed = verdict.content_sha256 is not None and verdict.content_sha256 != gate.content_sha256
     if is_other or is_changed:
@@ -196,13 +241,42 @@ def _check_rounds(unit: Unit, gate: Gate) -> None:
         raise InvalidState(f"This document was sent back {allowed} times, as often as is allowed: accept or reject it.")
 
 
-def _write_decision(gate: Gate, actor: User, verdict: Verdict, channel: DecisionChannel, at: datetime) -> Decision:
+def _check_time_out(gate: Gate, verdict: Verdict, channel: DecisionChannel, at: datetime) -> None:
+    """:raises InvalidState: unless the policy accepts when its time is over, and it is over."""
+    is_said = gate.policy.get("on_timeout") == verdict.decision == DecisionKind.ACCEPT
+    if channel != DecisionChannel.POLICY or not is_said or gate.due_at is None or gate.due_at > at:
+        raise InvalidState(f"The policy of the gate {gate.pk} does not decide there by itself, or not yet.")
+
+
+def _on_behalf_of(actor: User | None, gate: Gate) -> int | None:
+    """Return for whom ``actor`` decides as a deputy, where they have no say of their own.
+
+    :raises Conflict: the vote that they could cast is there already.
+    """
+    if actor is None:
+        return None
+    votes = list(gate.decisions.all())
+    speaker = voice(actor, gate, votes)
+    if speaker is not None:
+        return None if speaker.user_id == actor.pk else speaker.user_id
+    if deputy := next((vote.by for vote in votes if vote.on_behalf_of_id == actor.pk), None):
+        raise Conflict(f"{deputy} has voted here as your deputy; the gate waits for others.")
+    if any(vote.user_id == actor.pk for vote in votes):
+        raise Conflict("You have already voted at this gate; it waits for others.")
+    raise Conflict("Whoever you are the deputy of has voted here already; the gate waits for others.")
+
+
+def write_decision(
+    gate: Gate, actor: User | None, verdict: Verdict, channel: DecisionChannel, at: datetime
+) -> Decision:
+    on_behalf_of = _on_behalf_of(actor, gate)
     try:
         with transaction.atomic():
             return Decision.objects.create(
                 gate=gate,
                 user=actor,
-                by=actor.get_username(),
+                on_behalf_of_id=on_behalf_of,
+                by=POLICY if actor is None else actor.get_username(),
                 decision=verdict.decision,
                 comment=verdict.comment,
                 comments=[{"path": each.get("path", ""), "text": each["text"]} for each in verdict.comments],
@@ -216,7 +290,7 @@ def _write_decision(gate: Gate, actor: User, verdict: Verdict, channel: Decision
         raise Conflict("You have already voted at this gate; it waits for others.") from error
 
 
-def _apply(unit: Unit, gate: Gate, decision: Decision) -> None:
+def apply_decision(unit: Unit, gate: Gate, decision: Decision) -> None:
     step = unit.steps[gate.path]
     lifecycle.decided_event(unit, step, gate.pk, decision.decision, decision.by, decision.comment)
     if decision.decision == DecisionKind.REJECT:
@@ -230,13 +304,14 @@ def _apply(unit: Unit, gate: Gate, decision: Decision) -> None:
         )
     elif decision.decision == DecisionKind.REQUEST_CHANGES:
         lifecycle.sent_back(unit, step, gate_id=gate.pk, comment=decision.comment, comments=decision.comments)
-    elif gate.decisions.filter(decision=DecisionKind.ACCEPT).count() >= gate.quorum:
+    elif decision.user_id is None or gate.decisions.filter(decision=DecisionKind.ACCEPT).count() >= gate.quorum:
+        # The policy's own acceptance, at the end of its time, stands for every vote that is missing.
         lifecycle.accepted(unit, step, gate_id=gate.pk)
         carry_out_structure(unit)
     unit.settle_status()
 
 
-def _check_verdict(verdict: Verdict) -> None:
+def check_verdict(verdict: Verdict) -> None:
     errors = []
     if verdict.decision == DecisionKind.ANSWER:
         errors.append(FieldError(path="/decision", code="INVALID_CHOICE", detail="accept, request_changes or reject"))

@@ -23,7 +23,8 @@ from executions.engine.state import ExecutionStatus
 from executions.exceptions import FieldError, Invalid, InvalidState, ProjectNotFound
 from executions.llm.catalogue import resolve_model
 from executions.llm.parsing import summary_of, title_of
-from executions.models import EventType, Execution, Project
+from executions.models import AuditAct, EventType, Execution, Project
+from executions.services import audit
 from executions.services.access import require_operator, visible_execution
 from executions.services.preconditions import Precondition, check
 from executions.transitions import lifecycle
@@ -63,7 +64,9 @@ def start_execution(*, actor: User, revision: WorkflowRevision, new: NewExecutio
     :raises Invalid: the project id, brief or budget is wrong. :raises NotPermitted: the actor is no operator,
         or the project has members and the actor is none of them.
     """
-    require_operator(actor, "start a run")
+    about = audit.About(project_id=str(new.project_id)[:64], subject=revision.workflow_id)
+    with audit.refusals(act=AuditAct.EXECUTION_START, actor=actor, about=about):
+        require_operator(actor, "start a run")
     brief = _checked(new, layout_of(revision.pk))
     with transaction.atomic():
         _ensure_project(new.project_id, actor, at)
@@ -82,6 +85,7 @@ def start_execution(*, actor: User, revision: WorkflowRevision, new: NewExecutio
         unit = unit_of_new(execution)
         lifecycle.begin(unit)
         _create_brief_documents(unit, brief, actor)
+        _audit_start(unit, execution, actor)
         unit.flush()
         wakeups.tx_defer(execution.pk)
     return execution
@@ -94,8 +98,10 @@ def cancel_execution(
 
     :raises InvalidState: it is completed or failed.
     """
-    visible_execution(actor, execution_id)
-    require_operator(actor, "cancel a run")
+    execution = visible_execution(actor, execution_id)
+    about = audit.About(execution_id=execution_id, project_id=execution.project_id)
+    with audit.refusals(act=AuditAct.EXECUTION_CANCEL, actor=actor, about=about):
+        require_operator(actor, "cancel a run")
     _check_reason(reason)
     with transaction.atomic():
         unit = lock(execution_id)
@@ -104,6 +110,10 @@ def cancel_execution(
         if status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
             raise InvalidState(f"The run is {status.value}; only a run that is not over can be cancelled.")
         if status is not ExecutionStatus.CANCELLED:
+            before = {"status": status.value}
+            audit.record(
+                act=AuditAct.EXECUTION_CANCEL, actor=actor, about=about, before=before, detail=reason, unit=unit
+            )
             lifecycle.cancel(unit, by=actor.get_username(), reason=reason)
             unit.flush()
     return Execution.objects.get(pk=execution_id)
@@ -121,8 +131,10 @@ def retry_execution(
 
     :raises InvalidState: the run has not failed.
     """
-    visible_execution(actor, execution_id)
-    require_operator(actor, "retry a run")
+    execution = visible_execution(actor, execution_id)
+    about = audit.About(execution_id=execution_id, project_id=execution.project_id)
+    with audit.refusals(act=AuditAct.EXECUTION_RETRY, actor=actor, about=about):
+        require_operator(actor, "retry a run")
     _check_reason(reason)
     errors = _budget_errors(budget_usd)
     if errors:
@@ -132,10 +144,38 @@ def retry_execution(
         check(precondition)
         if unit.execution.status is not ExecutionStatus.FAILED:
             raise InvalidState(f"The run is {unit.execution.status.value}; only a failed run can be retried.")
+        _audit_retry(unit, actor, about, reason, budget_usd)
         lifecycle.retry(unit, by=actor.get_username(), reason=reason, budget_usd=budget_usd)
         unit.flush()
         wakeups.tx_defer(execution_id)
     return Execution.objects.get(pk=execution_id)
+
+
+def _audit_start(unit: Unit, execution: Execution, actor: User) -> None:
+    budget = execution.budget_usd
+    audit.record(
+        act=AuditAct.EXECUTION_START,
+        actor=actor,
+        about=audit.About(execution_id=execution.pk, project_id=execution.project_id, subject=execution.workflow_id),
+        after={"revision_id": execution.revision_id, "budget_usd": None if budget is None else str(budget)},
+        at=execution.started_at,
+        unit=unit,
+    )
+
+
+def _audit_retry(unit: Unit, actor: User, about: audit.About, reason: str, budget_usd: Decimal | None) -> None:
+    row = unit.execution
+    before = {"status": row.status.value, "error_code": row.error_code}
+    audit.record(act=AuditAct.EXECUTION_RETRY, actor=actor, about=about, before=before, detail=reason, unit=unit)
+    if budget_usd is not None and budget_usd != row.budget_usd:
+        audit.record(
+            act=AuditAct.EXECUTION_BUDGET,
+            actor=actor,
+            about=about,
+            before={"budget_usd": None if row.budget_usd is None else str(row.budget_usd)},
+            after={"budget_usd": str(budget_usd)},
+            unit=unit,
+        )
 
 
 def _checked(new: NewExecution, layout: Layout) -> Any:

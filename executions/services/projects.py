@@ -11,7 +11,8 @@ from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, transaction
 
 from executions.exceptions import Conflict, FieldError, Invalid, NotPermitted, ProjectNotFound
-from executions.models import Project
+from executions.models import AuditAct, Project
+from executions.services import audit
 from executions.services.access import is_operator, require_operator, role_names
 from executions.services.executions import PROJECT_ID
 
@@ -35,7 +36,9 @@ def create_project(*, actor: User, project_id: Any, name: str, members: Members,
     :raises Invalid: the id, the name or a member is wrong. :raises Conflict: there is one of that id.
     :raises ProjectNotFound: there is, and the actor may not see it.
     """
-    require_operator(actor, "make a project")
+    about = audit.About(project_id=str(project_id)[:64])
+    with audit.refusals(act=AuditAct.PROJECT_CREATE, actor=actor, about=about):
+        require_operator(actor, "make a project")
     errors = _name_errors(name)
     if not isinstance(project_id, str) or not PROJECT_ID.fullmatch(project_id):
         detail = "must be a text of 1 to 64 letters, digits, dots, dashes or underscores"
@@ -45,6 +48,7 @@ def create_project(*, actor: User, project_id: Any, name: str, members: Members,
         with transaction.atomic():
             project = Project.objects.create(pk=project_id, name=name, created_by=actor, created_at=at)
             _set_members(project, users, groups)
+            audit.record(act=AuditAct.PROJECT_CREATE, actor=actor, about=about, after=_facts(project), at=at)
     except IntegrityError as error:
         if not Project.objects.visible_to(actor).filter(pk=project_id).exists():
             raise ProjectNotFound(project_id) from error
@@ -57,16 +61,29 @@ def change_project(*, actor: User, project_id: str, name: str | None, members: M
 
     :raises ProjectNotFound: also where the actor may not see it. :raises NotPermitted: it is not theirs to change.
     """
-    with transaction.atomic():
+    about = audit.About(project_id=project_id[:64])
+    with audit.refusals(act=AuditAct.PROJECT_CHANGE, actor=actor, about=about), transaction.atomic():
         project = Project.objects.select_for_update().filter(pk=project_id).first()
         _require_change(actor, project, project_id)
         assert project is not None
         users, groups = _find_members(members, _name_errors(name or ""))
+        before = _facts(project)
         if name is not None:
             project.name = name
             project.save(update_fields=["name"])
         _set_members(project, users, groups)
+        if (after := _facts(project)) != before:
+            audit.record(act=AuditAct.PROJECT_CHANGE, actor=actor, about=about, before=before, after=after)
     return project
+
+
+def _facts(project: Project) -> dict[str, Any]:
+    """Return what the audit log keeps of a project: its name, and who is in it."""
+    return {
+        "name": project.name,
+        "users": sorted(project.users.values_list("username", flat=True)),
+        "groups": sorted(project.groups.values_list("name", flat=True)),
+    }
 
 
 def _require_change(actor: User, project: Project | None, project_id: str) -> None:

@@ -50,6 +50,11 @@ def ago(value: datetime) -> str:
 
 
 @register.filter
+def until(value: datetime) -> str:
+    return amounts.span(value - timezone.now())
+
+
+@register.filter
 def is_past(value: datetime | None) -> bool:
     return value is not None and value < timezone.now()
 

@@ -118,7 +118,7 @@ class Asker:
     def _show_document(self, gate: Gate, title: str, summary: str, lines: Sequence[str]) -> None:
         step, items = step_label(gate.path)
         of = f" of {step} [{items}]" if items else f" of {step}"
-        who = f" by {listed([*gate.roles, *gate.users])}" if gate.roles or gate.users else ""
+        who = f" by {listed([*gate.deciding_roles, *gate.users])}" if gate.deciding_roles or gate.users else ""
         self._say()
         name = f"{gate.document_type} v{gate.document_version}{of}"
         self._say(f"{name} waits for acceptance{who}.", "bold magenta")

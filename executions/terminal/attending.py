@@ -164,7 +164,7 @@ def waiting_lines(gates: list[Gate], left: dict[UUID, str], *, base_url: str) ->
     for gate in gates:
         is_question = gate.kind == GateKind.CLARIFICATION
         what = "answers" if is_question else f"acceptance of {gate.document_type} v{gate.document_version}"
-        who = f" by {listed([*gate.roles, *gate.users])}" if gate.roles or gate.users else ""
+        who = f" by {listed([*gate.deciding_roles, *gate.users])}" if gate.deciding_roles or gate.users else ""
         reason = left.get(gate.pk)
         lines.append(f"{_where(gate)} waits for {what}{who}{f': {reason}' if reason else ''}")
         if is_question:

@@ -103,6 +103,7 @@ def _claim(unit: Unit, steps: Sequence[StepRow], worker_id: int | None, gathered
                 attempt=step.attempt + (step.status is StepStatus.PENDING),
                 runs_alone=step.crashes >= SUSPECT_AFTER,
                 stored_answer=stored,
+                feedback=inputs.feedback,
             )
         )
         _start(unit, step, node.step, request.model)

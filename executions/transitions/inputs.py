@@ -49,7 +49,7 @@ SELECT e.id, e.brief,
   FROM json_to_recordset(%s) AS w (id uuid, types text[], scopes text[]) JOIN executions_execution e ON e.id = w.id
 """
 
-_DOCUMENT = "SELECT content, version FROM documents_document WHERE id = %s"
+_DOCUMENT = "SELECT content, version, edits FROM documents_document WHERE id = %s"
 
 _RESPONSE_TEXT = "SELECT response_text FROM executions_llmcall WHERE id = %s"
 
@@ -249,6 +249,7 @@ def _feedback(carry: JSON) -> Feedback | None:
         comments=tuple(ReviewComment(path=row["path"], text=row["text"]) for row in stored["comments"]),
         previous_content=previous[0][0] if previous else None,
         previous_version=previous[0][1] if previous else None,
+        previous_edits=previous[0][2] if previous else None,
     )
 
 

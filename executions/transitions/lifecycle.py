@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from documents.models import DocumentStatus
-from documents.services import set_status
+from documents.services import StoredVersion, set_status
 from executions.engine.state import ErrorCode, ExecutionStatus, RetryReason, StepStatus
-from executions.models import EventType
+from executions.models import DecisionKind, EventType, Gate
 from executions.transitions import gates
 from executions.transitions.iteration import first_steps
 from executions.transitions.outcomes import complete
 from executions.transitions.rows import JSON, StepRow
 from executions.transitions.unit import Unit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 _SUPERSEDE_ATTEMPTS = """
 UPDATE executions_attempt SET status = 'superseded', outcome = 'cancelled', finished_at = %s
@@ -50,18 +53,26 @@ def cancel(unit: Unit, *, by: str, reason: str) -> None:
 
 
 def retry(unit: Unit, *, by: str, reason: str, budget_usd: Any = None) -> None:
-    """Bring a failed execution back: failed steps get a fresh budget, finished ones stay finished."""
+    """Bring a failed execution back: failed steps get a fresh budget, finished ones stay finished.
+
+    The time for which it was failed is given back to the gates that are open, since nobody could decide there.
+    """
     execution = unit.execution
     if budget_usd is not None:
         execution.budget_usd = budget_usd
         unit.write(_SET_BUDGET, (budget_usd, execution.id))
     execution.error_code = execution.error_detail = ""
+    if execution.completed_at is not None:
+        gates.give_back_time(unit, unit.now - execution.completed_at)
     unit.event(EventType.EXECUTION_RETRIED, {"by": by, "reason": reason})
     for step in unit.steps.values():
         if step.status is StepStatus.FAILED:
+            is_unread = step.error_code == ErrorCode.GATE_EXPIRED.value
             unit.move_step(step, StepStatus.PENDING)
             _freshen(step)
-            if reason:
+            if is_unread:
+                gates.ask_again(unit, step)
+            elif reason:
                 step.carry["retry_note"] = reason
         elif step.status is StepStatus.PENDING and reason and step.carry:
             unit.touch(step)
@@ -110,6 +121,30 @@ def rejected(unit: Unit, step: StepRow, *, gate_id: UUID, by: str, comment: str,
     set_status(step.document_id, DocumentStatus.REJECTED)
     step.carry = {"feedback": _feedback(step, comment, comments)}
     unit.fail_step(step, ErrorCode.DOCUMENT_REJECTED, comment or f"{by} rejected the document.")
+
+
+def expired(unit: Unit, step: StepRow, *, gate_id: UUID, detail: str) -> None:
+    """Fail the step since nobody decided in time; a retry of the execution asks again, on the same version."""
+    gates.expire_gate(unit, gate_id)
+    unit.fail_step(step, ErrorCode.GATE_EXPIRED, detail)
+
+
+def edited(unit: Unit, step: StepRow, *, gate: Gate, by: User, comment: str, stored: StoredVersion) -> UUID:
+    """Have people look at the version that one of them wrote, instead of the one at the gate; return the new gate."""
+    assert gate.document_id is not None
+    decided_event(unit, step, gate.pk, DecisionKind.REQUEST_CHANGES.value, by.get_username(), comment)
+    gates.close_gate(unit, gate.pk)
+    set_status(gate.document_id, DocumentStatus.CHANGES_REQUESTED)
+    step.document_id = stored.document_id
+    unit.touch(step)
+    data = {
+        "document_id": str(stored.document_id),
+        "doc_type": gate.document_type,
+        "version": stored.version,
+        "content_sha256": stored.content_sha256,
+    }
+    unit.event(EventType.DOCUMENT_CREATED, data, step)
+    return gates.open_on_edited(unit, step, gate, stored, by)
 
 
 def sent_back(unit: Unit, step: StepRow, *, gate_id: UUID, comment: str, comments: Sequence[JSON]) -> None:

@@ -72,6 +72,7 @@ def new_document(unit: Unit, step: StepRow, claim: Claim, outcome: Produced) -> 
         created_by_step=step.path,
         execution_id=unit.execution.id,
         is_offline=outcome.is_offline,
+        edits=outcome.edits,
     )
 
 

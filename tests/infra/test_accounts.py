@@ -72,6 +72,17 @@ def test_an_existing_account_is_changed_only_when_asked() -> None:
     assert role_names(alice) == ["viewer"]
 
 
+def test_an_address_for_mail_is_set_and_changed() -> None:
+    run("create_user", "alice", "--password", "first", "--email", "alice@example.org")
+    assert User.objects.get(username="alice").email == "alice@example.org"
+    run("create_user", "alice", "--email", "a@example.org", "--update")
+    alice = User.objects.get(username="alice")
+    assert (alice.email, alice.check_password("first")) == ("a@example.org", True)
+    for action in ("--update", "--roles=viewer"):
+        with pytest.raises(CommandError, match="valid email"):
+            run("create_user", "alice" if action == "--update" else "bob", "--email", "nowhere", action)
+
+
 def test_an_unknown_account_cannot_be_changed() -> None:
     with pytest.raises(CommandError, match="no user 'mallory'"):
         run("create_user", "mallory", "--roles", "admin", "--update")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from combine.email_url import email_settings
 from combine.env import BASE_DIR, EnvironmentProblem, read_env
 from combine.postgres_url import database_settings
 from combine.secret_key import local_secret_key
@@ -66,6 +67,10 @@ def test_nothing_needs_to_be_set() -> None:
         ("COMBINE_HOME", "/etc/hosts", "this is not a directory"),
         ("REDIS_URL", "localhost:6379", "REDIS_URL: give a URL that starts with redis://"),
         ("ANTHROPIC_BASE_URL", "example.org", "ANTHROPIC_BASE_URL: give a URL"),
+        ("COMBINE_EMAIL_URL", "mail.example.org", "COMBINE_EMAIL_URL: give smtp://user:password@host:port"),
+        ("COMBINE_EMAIL_URL", "smtp://mail.example.org:many", "COMBINE_EMAIL_URL: give smtp://"),
+        ("COMBINE_EMAIL_FROM", "nobody", "COMBINE_EMAIL_FROM='nobody': give a sender such as"),
+        ("COMBINE_BASE_URL", "https://example.org/combine", "COMBINE_BASE_URL: give the address of the site"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_fix(name: str, value: str, said: str) -> None:
@@ -189,3 +194,18 @@ def test_an_empty_secret_key_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "secret_key").touch()
     with pytest.raises(EnvironmentProblem, match="holds no usable key"):
         local_secret_key(tmp_path)
+
+
+def test_mail_goes_where_the_url_says_and_is_printed_without_one() -> None:
+    found = email_settings(read_env({"COMBINE_EMAIL_URL": "smtp+starttls://me:s%40fe@mail.example.org"}).email_server)
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"]) == ("mail.example.org", 587, True)
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("me", "s@fe")
+    assert email_settings(read_env({}).email_server)["EMAIL_BACKEND"].endswith("console.EmailBackend")
+
+
+def test_links_in_mail_lead_to_where_the_site_is() -> None:
+    assert read_env({"COMBINE_PORT": "8123"}).site_url == "http://localhost:8123"
+    assert read_env(PRODUCTION).site_url == "https://combine.example.org"
+    assert read_env(PRODUCTION | {"COMBINE_BASE_URL": "https://c.example.org:8443/"}).site_url == (
+        "https://c.example.org:8443"
+    )

@@ -27,6 +27,7 @@ ADDRESSES = {
     "what counts": "/d/project/lantern/epic_backlog/",
     "nothing accepted": "/d/project/beacon/epic_backlog/",
     "versions": "/d/project/lantern/epic_backlog/versions/",
+    "account": "/account/",
     "log-out": "/logout",
     "admin": "/admin/",
 }

@@ -17,6 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("name")
         parser.add_argument("--password", help="without one the account is for tokens only")
         parser.add_argument("--roles", help="role names separated by commas")
+        parser.add_argument("--email", help="address for mail about what waits for them")
         parser.add_argument("--update", action="store_true", help="change an existing account instead")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -24,10 +25,10 @@ class Command(BaseCommand):
         try:
             roles = None if options["roles"] is None else parse_roles(options["roles"])
             if options["update"]:
-                update_account(name=name, password=password, roles=roles)
+                update_account(name=name, password=password, roles=roles, email=options["email"])
                 done = "changed"
             else:
-                create_account(name=name, password=password, roles=roles or ())
+                create_account(name=name, password=password, roles=roles or (), email=options["email"] or "")
                 done = "made"
         except AccountProblem as problem:
             raise CommandError(str(problem)) from problem

@@ -10,7 +10,7 @@ from django.test import Client
 from executions.answer_forms import INPUTS
 from executions.llm.clarification import ANSWER_TYPES
 from executions.models import Decision, Gate
-from executions.tests.admin.desk import QUESTIONS, at_desk, gate_url, in_question, read_form
+from executions.tests.admin.desk import QUESTIONS, FormReader, at_desk, gate_url, in_question, read_form
 from executions.tests.engine_cast import answer, status
 from executions.tests.pretend_worker import PretendWorker, prompt, question
 
@@ -21,7 +21,7 @@ REQUIRED = {"answer-AUDIENCE": "Volunteers", "answer-OFFLINE": "true", "answer-L
 
 def send(client: Client, gate: Gate, **typed: Any) -> Any:
     """Open the page, type, and press Send; names are written without their prefix."""
-    values = read_form(client, gate_url(gate), "answer_form").values
+    values = read_form(client, gate_url(gate), "answer_form").values | {"send": "1"}
     return client.post(gate_url(gate), values | REQUIRED | {f"answer-{name}": value for name, value in typed.items()})
 
 
@@ -132,20 +132,41 @@ def test_what_was_typed_stands_in_the_inputs_after_an_error() -> None:
     assert ">\n{ broken</textarea>" in page
 
 
-def test_check_only_sends_nothing_and_is_what_the_enter_key_presses() -> None:
+@pytest.mark.parametrize("button", [{"review": "1"}, {}], ids=["review", "no button at all"])
+def test_only_the_summary_sends_and_the_enter_key_leads_to_it(button: dict[str, str]) -> None:
     gate, client = in_question(), at_desk("olga")
     form = read_form(client, gate_url(gate), "answer_form")
-    assert form.buttons[0] == ("check_only", "1")
-    response = client.post(gate_url(gate), form.values | REQUIRED | {"check_only": "1"})
-    assert "Nothing is sent yet." in response.content.decode()
+    assert form.buttons[0] == ("review", "1")
+    assert "send" not in dict(form.buttons)
+    typed = REQUIRED | {"answer-CHANNELS": ["0", "1"], "answer-AUDIENCE": "\nVolunteers\n & <b>members</b>"}
+    response = client.post(gate_url(gate), form.values | typed | button)
+    page = response.content.decode()
+    assert "Nothing is sent yet." in page
+    assert "E-mail, sms" in page
+    assert "&lt;b&gt;members" in page
+    assert "left open; the model assumes: blue" in page
     assert status(gate.execution) == "waiting_clarification"
+    summary = FormReader(response.content, "answer_form")
+    assert summary.buttons == [("change", "1"), ("send", "1")]
+    # As a browser sends it: several values of one name.
+    sent = [(name, value) for name, value in response.context["typed"]]
+    assert ("answer-AUDIENCE", "\nVolunteers\n & <b>members</b>") in sent
+    back = client.post(gate_url(gate), {**_by_name(sent), "change": "1"}).content.decode()
+    assert 'name="answer-CHANNELS" value="1" id="id_answer-CHANNELS_1" checked' in back
+    assert "This field is required." not in back
+    assert client.post(gate_url(gate), {**_by_name(sent), "send": "1"}).status_code == 302
+    assert answers_of(gate)["CHANNELS"] == ["mail", "sms"]
+
+
+def _by_name(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    return {name: [value for key, value in pairs if key == name] for name, _ in pairs}
 
 
 def test_answers_that_come_second_get_409_and_are_kept() -> None:
     gate, client = in_question(), at_desk("ed", "operator")
     values = read_form(client, gate_url(gate), "answer_form").values
     answer("olga", gate, {"AUDIENCE": "Members", "OFFLINE": False, "LOAD": 1})
-    response = client.post(gate_url(gate), values | REQUIRED)
+    response = client.post(gate_url(gate), values | REQUIRED | {"send": "1"})
     page = response.content.decode()
     assert response.status_code == 409
     assert "olga chose answer" in page
@@ -193,7 +214,7 @@ def test_hostile_questions_are_only_text() -> None:
     assert "<img" not in page
     assert "\u202e" not in page
     assert "{{ 7*7 }}?" in page
-    assert client.post(gate_url(gate), {"answer-ONE": "fine", "answer-TWO": "1"}).status_code == 302
+    assert client.post(gate_url(gate), {"answer-ONE": "fine", "answer-TWO": "1", "send": "1"}).status_code == 302
     assert answers_of(gate) == {"ONE": "fine", "TWO": '"><img src=x>1'}
 
 

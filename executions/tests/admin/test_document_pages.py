@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from documents.models import Document
-from documents.rendering import MAX_DEPTH, MAX_NODES, Node, has_place, raw_json, render
+from documents.rendering import MAX_DEPTH, MAX_ITEMS, MAX_NODES, Node, has_place, raw_json, render
 from executions.models import Gate
 from executions.tests.admin.desk import at_desk, gate_url, shown_at
 from executions.tests.engine_cast import open_gate, start
@@ -62,7 +62,7 @@ def kinds(node: Node) -> list[tuple[str, str]]:
 
 
 @pytest.mark.django_db
-def test_the_page_shows_titles_descriptions_lists_and_tables_before_the_json() -> None:
+def test_the_page_shows_titles_descriptions_lists_and_tables_and_has_the_json_behind_a_link() -> None:
     content = {
         "title": "Lantern",
         "goals": [{"id": "G1", "statement": "Nothing is lost"}],
@@ -79,7 +79,7 @@ def test_the_page_shows_titles_descriptions_lists_and_tables_before_the_json() -
     assert "Twelve weeks" in page
     assert '<span class="doc-value">Yes</span>' in page
     assert "<details" in page
-    assert page.index("Nothing is lost") < page.index("The same as JSON")
+    assert '<a href="?view=json">JSON</a>' in page
 
 
 def test_fields_come_in_the_order_of_the_schema_and_unknown_ones_apart() -> None:
@@ -140,6 +140,14 @@ def test_an_odd_schema_costs_titles_but_no_content(schema: dict[str, Any]) -> No
 def test_any_json_can_be_shown(content: Any) -> None:
     shown = render(content)
     assert json.loads(shown.raw) == content
+
+
+def test_what_comes_after_the_first_items_and_keys_is_shown_as_json() -> None:
+    shown = render({"many": list(range(MAX_ITEMS + 2)), "keys": {f"k{n}": n for n in range(MAX_ITEMS + 1)}})
+    many, keys = (field.node for field in shown.root.other or shown.root.fields)
+    assert shown.is_shortened
+    assert (len(many.items), many.rest_count, json.loads(many.rest)) == (MAX_ITEMS, 2, [MAX_ITEMS, MAX_ITEMS + 1])
+    assert (len(keys.fields), keys.rest_count, json.loads(keys.rest)) == (MAX_ITEMS, 1, {"k300": 300})
 
 
 def test_deep_and_large_documents_end_as_json_and_lose_nothing() -> None:

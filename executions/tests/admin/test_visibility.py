@@ -12,7 +12,9 @@ from django.urls import reverse
 from documents.models import Document
 from executions.models import (
     Attempt,
+    AuditEntry,
     Decision,
+    Deputy,
     Event,
     Execution,
     Gate,
@@ -30,6 +32,7 @@ pytestmark = pytest.mark.django_db
 MODELS: list[type[Model]] = [Project, Execution, Step, Attempt, LLMCall, Event, Gate, Decision, Document]
 # A role is not enough for these; they have tests of their own.
 FOR_OPERATORS: list[type[Model]] = [Webhook, WebhookDelivery]
+FOR_ADMINISTRATORS: list[type[Model]] = [AuditEntry, Deputy]
 
 
 def change_url(row: Model) -> str:
@@ -120,7 +123,7 @@ def test_people_without_access_to_the_site_are_asked_to_log_in(decided: Gate) ->
 
 def test_every_model_of_the_engine_is_registered() -> None:
     registered = {model for model in admin.site._registry if model._meta.app_label in ("executions", "documents")}
-    assert registered == {*MODELS, *FOR_OPERATORS}
+    assert registered == {*MODELS, *FOR_OPERATORS, *FOR_ADMINISTRATORS}
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -101,7 +101,7 @@ def test_the_index_takes_the_same_number_of_queries_however_much_waits() -> None
         page = client.get("/admin/").content.decode()
     assert len(few) == len(many) <= 20
     assert "Waiting for you (26)" in page
-    assert f'{reverse("admin:executions_gate_changelist")}?waiting=me">All 26 that wait for you' in page
+    assert f'{reverse("admin:executions_gate_inbox")}?tab=mine">All 26 that wait for you' in page
 
 
 def test_the_list_of_gates_can_be_narrowed_to_what_waits_for_me() -> None:

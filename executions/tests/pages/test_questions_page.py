@@ -10,12 +10,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from executions.models import Decision, DecisionChannel, Execution, Gate, Project
+from executions.models import Decision, DecisionChannel, Execution, Gate, GateKind, Project
 from executions.services.executions import cancel_execution
 from executions.tests.admin.desk import QUESTIONS, FormReader, in_question, in_review, staff
-from executions.tests.engine_cast import answer, person, status
+from executions.tests.engine_cast import answer, open_gate, person, start, status
+from executions.tests.engine_definitions import single
 from executions.tests.pages.visitors import links, visitor, words
-from executions.tests.pretend_worker import question
+from executions.tests.pretend_worker import Scripted, asking, drive, question
 
 pytestmark = pytest.mark.django_db
 
@@ -196,7 +197,7 @@ def test_statements_do_not_grow_with_the_questions() -> None:
         with CaptureQueriesContext(connection) as captured:
             assert olga.get(url_of(gate)).status_code == 200
         counts.append(len(captured))
-    assert counts[0] == counts[1] <= 10
+    assert counts[0] == counts[1] <= 12
     assert len(QUESTIONS) > 1
 
 
@@ -215,3 +216,44 @@ def test_hostile_questions_are_only_text() -> None:
         assert "\u202e" not in page
     assert olga.post(url_of(gate), {"answer-ONE": "fine", "answer-TWO": "1"}).status_code == 302
     assert Execution.objects.get(pk=gate.execution_id).status == "running"
+
+
+def test_a_draft_is_kept_shown_again_and_shown_to_others_as_such() -> None:
+    gate, olga = in_question(), visitor("olga")
+    typed = {"answer-AUDIENCE": "Volunteers", "answer-LOAD": "many", "assume-COLOUR": "on", "save_draft": "1"}
+    assert olga.post(url_of(gate), typed)["Location"] == url_of(gate)
+    page = olga.get(url_of(gate)).content.decode()
+    assert ">\nVolunteers</textarea>" in page
+    assert 'name="answer-LOAD" value="many"' in page
+    assert 'name="assume-COLOUR" id="id_assume-COLOUR" checked' in page
+    assert "Enter a number." not in page
+    other = words(visitor("ed", "operator").get(url_of(gate)))
+    assert "olga has typed, and not sent: Volunteers" in other
+    assert "has typed" not in words(visitor("vic").get(url_of(gate)))
+    # It is the same draft that the desk shows.
+    client = Client()
+    client.force_login(staff("olga"))
+    desk = client.get(reverse("admin:executions_gate_decide", args=(gate.pk,))).content.decode()
+    assert ">\nVolunteers</textarea>" in desk
+    json = {"Accept": "application/json"}
+    assert "saved_at" in olga.post(url_of(gate), typed, headers=json).json()
+    assert visitor("vic").post(url_of(gate), typed, headers=json).status_code == 403
+    assert undecided(gate)
+
+
+def test_a_draft_that_cannot_be_kept_says_why_and_is_still_there() -> None:
+    gate, olga = in_question(), visitor("olga")
+    response = olga.post(url_of(gate), {"answer-AUDIENCE": "a\x00b", "answer-LIMITS": "{}", "save_draft": "1"})
+    assert response.status_code == 422
+    assert "NUL" in words(response)
+    assert "{}</textarea>" in response.content.decode()
+
+
+def test_what_was_asked_before_is_shown_with_its_answers() -> None:
+    execution = start(single())
+    drive(execution, Scripted(note=asking(question("WHO", text="Who uses it?"))))
+    answer("olga", open_gate(execution, GateKind.CLARIFICATION), {"WHO": "Everybody"})
+    drive(execution, Scripted(note=asking(question("WHERE", text="Where is it used?"))))
+    page = words(visitor("olga").get(url_of(open_gate(execution, GateKind.CLARIFICATION))))
+    assert "Round 1, answered by olga" in page
+    assert "Who uses it? Everybody" in page
