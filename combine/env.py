@@ -71,6 +71,7 @@ class Env:
     database_url: str | None
     redis_url: str | None
     metrics_token: str | None
+    otlp_endpoint: str | None
     anthropic_api_key: str | None
     anthropic_base_url: str | None
     offline_model_port: int | None
@@ -247,6 +248,7 @@ def read_env(environ: Mapping[str, str] | None = None) -> Env:
         database_url=reader.parsed("DATABASE_URL", None, _parse_url("postgresql", "postgres")),
         redis_url=reader.parsed("REDIS_URL", None, _parse_url("redis", "rediss", "unix")),
         metrics_token=reader.parsed("COMBINE_METRICS_TOKEN", None, _parse_metrics_token),
+        otlp_endpoint=reader.parsed("OTEL_EXPORTER_OTLP_ENDPOINT", None, _parse_url("http", "https")),
         anthropic_api_key=reader.text("ANTHROPIC_API_KEY"),
         anthropic_base_url=reader.parsed("ANTHROPIC_BASE_URL", None, _parse_url("https", "http")),
         offline_model_port=reader.whole_number("COMBINE_OFFLINE_MODEL_PORT", 0, 1, 65535) or None,

@@ -215,6 +215,7 @@ COMBINE_THROTTLE = dict(ENV.throttle)
 COMBINE_PROXIES = ENV.proxy_count
 REDIS_URL = ENV.redis_url
 COMBINE_METRICS_TOKEN = ENV.metrics_token
+COMBINE_OTLP_ENDPOINT = ENV.otlp_endpoint
 ANTHROPIC_API_KEY = ENV.anthropic_api_key
 COMBINE_OFFLINE_MODEL = not ENV.is_production and ENV.anthropic_api_key is None and ENV.anthropic_base_url is None
 COMBINE_OFFLINE_MODEL_PORT = ENV.offline_model_port or noted_port(ENV.home) or ENV.derived_offline_port
