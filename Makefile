@@ -1,7 +1,7 @@
 # Needs python3 (3.11 or newer) and make. Everything else is installed into .venv.
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 ARGS ?=
 
 VENV := .venv

@@ -78,6 +78,8 @@ class Env:
     log_format: Literal["text", "json"]
     database_url: str | None
     redis_url: str | None
+    metrics_token: str | None
+    otlp_endpoint: str | None
     anthropic_api_key: str | None
     anthropic_base_url: str | None
     offline_model_port: int | None
@@ -121,7 +123,7 @@ class _Reader:
             return parse(raw)
         except ValueError as error:
             # URLs may carry a password, which must not end up in a log.
-            shown = name if name.endswith("_URL") else f"{name}={raw!r}"
+            shown = name if name.endswith(("_URL", "_TOKEN")) else f"{name}={raw!r}"
             self.problems.append(f"{shown}: {error}")
             return default
 
@@ -211,6 +213,12 @@ def _parse_throttle(raw: str) -> Mapping[str, str | None]:
     return rates
 
 
+def _parse_metrics_token(raw: str) -> str | None:
+    if not re.fullmatch(r"[!-~]{20,200}", raw):
+        raise ValueError("give 20 to 200 visible ASCII characters without spaces")
+    return raw
+
+
 def _parse_directories(raw: str) -> tuple[Path, ...]:
     return tuple(Path(part).expanduser().absolute() for part in raw.split(os.pathsep) if part.strip())
 
@@ -273,6 +281,8 @@ def read_env(environ: Mapping[str, str] | None = None) -> Env:
         log_format=cast(Literal["text", "json"], log_format),
         database_url=reader.parsed("DATABASE_URL", None, _parse_url("postgresql", "postgres")),
         redis_url=reader.parsed("REDIS_URL", None, _parse_url("redis", "rediss", "unix")),
+        metrics_token=reader.parsed("COMBINE_METRICS_TOKEN", None, _parse_metrics_token),
+        otlp_endpoint=reader.parsed("OTEL_EXPORTER_OTLP_ENDPOINT", None, _parse_url("http", "https")),
         anthropic_api_key=reader.text("ANTHROPIC_API_KEY"),
         anthropic_base_url=reader.parsed("ANTHROPIC_BASE_URL", None, _parse_url("https", "http")),
         offline_model_port=reader.whole_number("COMBINE_OFFLINE_MODEL_PORT", 0, 1, 65535) or None,

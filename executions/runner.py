@@ -40,6 +40,7 @@ from executions.llm.parsing import (
 from executions.llm.values import CallProgress, ModelResponse
 from executions.services import advancing, work
 from executions.slots import Isolation, Slots
+from executions.tracing import within_attempt
 from executions.values import Asked, Claim, CutShort, Failed, Invalid, Outcome, Produced, ProviderFailed
 from workflows.schemas import build_validator
 
@@ -235,7 +236,8 @@ class Runner:
         on_text = partial(_first_text, claim.path) if faultpoints.is_active() else None
         reach("before_send")
         try:
-            response = await self.client.complete(claim.request, observed=progress, on_text=on_text)
+            with within_attempt(claim.execution_id, claim.token):
+                response = await self.client.complete(claim.request, observed=progress, on_text=on_text)
         except asyncio.CancelledError:
             await to_the_end(self.begin(partial(work.book_cancelled, claim, progress)))
             if claim.token not in self._calls:  # the watch broke it off, not the worker's end

@@ -20,6 +20,7 @@ from executions.live_text import telling_watchers
 from executions.llm.client import ModelClient, preload
 from executions.runner import Runner
 from executions.services import work
+from executions.tracing import told_to
 from executions.wakeups import QUEUE
 from executions.webhooks import wakeups as webhooks
 from executions.webhooks.courier import WEBHOOKS_AT_ONCE, Courier
@@ -46,7 +47,16 @@ async def run_worker(*, concurrency: int) -> None:
     gc.collect()
     gc.freeze()  # what was imported stays; the collector need not look at it again and again
     gc.set_threshold(GC_THRESHOLD, 20, 50)
-    client = ModelClient(base_url=settings.ANTHROPIC_BASE_URL, api_key=settings.ANTHROPIC_API_KEY)
+    with told_to(settings.COMBINE_OTLP_ENDPOINT):
+        await _work(concurrency)
+
+
+async def _work(concurrency: int) -> None:
+    client = ModelClient(
+        base_url=settings.ANTHROPIC_BASE_URL,
+        api_key=settings.ANTHROPIC_API_KEY,
+        is_traced=settings.COMBINE_OTLP_ENDPOINT is not None,
+    )
     runner = Runner(client=client, concurrency=concurrency)
     sender = Sender(allow_private=settings.COMBINE_WEBHOOKS_ALLOW_PRIVATE)
     courier = Courier(sender=sender, is_stopping=lambda: runner.is_stopping)

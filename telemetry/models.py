@@ -27,6 +27,17 @@ class Watermark(models.Model):
         return f"rolled until {self.rolled_until.isoformat()}"
 
 
+class TraceMark(models.Model):
+    """The last execution that the collector of traces was told of: one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    ended_at = models.DateTimeField()
+    execution_id = models.UUIDField(null=True)
+
+    def __str__(self) -> str:
+        return f"told until {self.ended_at.isoformat()}"
+
+
 class OpenCall(models.Model):
     """A call from before the watermark that may still change: it is in flight, or was lost not long ago."""
 

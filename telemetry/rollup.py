@@ -123,8 +123,14 @@ def roll_up(*, until: datetime | None = None) -> bool:
         mark = Watermark.objects.select_for_update(skip_locked=True).first()
         if mark is None:
             return False
-        horizon: datetime = _row(_HORIZON, (MARGIN,))[0]
-        return _move(mark, horizon if until is None else min(horizon, until))
+        settled = horizon()
+        return _move(mark, settled if until is None else min(settled, until))
+
+
+def horizon() -> datetime:
+    """Return a time before which everything is visible that will ever be: no open transaction is as old."""
+    found: datetime = _row(_HORIZON, (MARGIN,))[0]
+    return found
 
 
 def _move(mark: Watermark, horizon: datetime) -> bool:

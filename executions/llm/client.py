@@ -45,12 +45,18 @@ class ModelClient:
     """One per process and event loop; safe for hundreds of calls at once."""
 
     def __init__(
-        self, *, base_url: str | None = None, api_key: str | None = None, limits: CallLimits | None = None
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        limits: CallLimits | None = None,
+        is_traced: bool = False,
     ) -> None:
         self._base_url = base_url or None
         # Without one the SDK would search environment and home directory for credentials that nobody chose.
         self._api_key = api_key or _NO_KEY
         self._limits = limits or CallLimits()
+        self._is_traced = is_traced
         self._connection: ModelConnection | None = None
 
     async def complete(
@@ -108,7 +114,10 @@ class ModelClient:
     def _connect(self) -> ModelConnection:
         sdk = importlib.import_module("executions.llm.sdk")
         connection: ModelConnection = sdk.ModelConnection(
-            base_url=self._base_url, api_key=self._api_key, connect_seconds=self._limits.connect_seconds
+            base_url=self._base_url,
+            api_key=self._api_key,
+            connect_seconds=self._limits.connect_seconds,
+            is_traced=self._is_traced,
         )
         self._connection = connection
         return connection

@@ -26,11 +26,17 @@ _KEEPALIVE_SECONDS = 15.0
 _TALKATIVE_LOGGERS = ("anthropic", "httpx2", "httpcore2")
 _CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, httpx2.UnsupportedProtocol)
 
+# What was said to a model, and by it, stays out of traces, whatever the environment says; and our ids stay with us.
+_TRACED: anthropic.OpenTelemetryOptions = {
+    "traces": {"enabled": True, "content_mode": "metadata_only"},
+    "propagation": False,
+}
+
 
 class ModelConnection:
     """The SDK's client and its pool of connections; belongs to the event loop that uses it first."""
 
-    def __init__(self, *, base_url: str | None, api_key: str, connect_seconds: float) -> None:
+    def __init__(self, *, base_url: str | None, api_key: str, connect_seconds: float, is_traced: bool) -> None:
         for name in _TALKATIVE_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._api_key = api_key
@@ -38,7 +44,7 @@ class ModelConnection:
             base_url=base_url,
             api_key=api_key,
             max_retries=0,
-            open_telemetry=False,
+            open_telemetry=_TRACED if is_traced else False,
             http_client=anthropic.DefaultAioHttpClient(
                 # Our own clock watches reads: pings would reset this one, and it costs a timer per read.
                 timeout=httpx2.Timeout(None, connect=connect_seconds),

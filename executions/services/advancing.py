@@ -171,16 +171,43 @@ def transact_each(requests: Sequence[Request], *, worker_id: int | None) -> list
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        if len(requests) == 1:
+        if len(requests) == 1 and not isinstance(requests[0], TakeRequest):
             return [error]
         logger.exception("A transaction of several is taken apart", extra={"action": "batch_failed"})
-    results: list[Claimed | Exception] = []
-    for request in requests:
+    return [_by_itself(request, worker_id) for request in requests]
+
+
+def _by_itself(request: Request, worker_id: int | None) -> Claimed | Exception:
+    if isinstance(request, TakeRequest):
+        return _taken_apart(request, worker_id)
+    try:
+        return transact([request], worker_id=worker_id)[0]
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001 - handed to whoever asked
+        return error
+
+
+def _taken_apart(request: TakeRequest, worker_id: int | None) -> Claimed:
+    """Take wake-ups and look at each execution by itself: one that cannot be claimed must not stay first in the queue.
+
+    Its wake-up is lost; the sweeper sends another.
+    """
+    with transaction.atomic():
+        execution_ids = wakeups.take(request.limit)
+    together = Claimed(taken=len(execution_ids))
+    for execution_id in execution_ids:
         try:
-            results += transact([request], worker_id=worker_id)
-        except Exception as error:  # noqa: BLE001 - handed to whoever asked
-            results.append(error)
-    return results
+            found = claim(execution_id=execution_id, worker_id=worker_id, limit=1)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            extra = {"action": "wakeup_failed", "execution_id": str(execution_id)}
+            logger.exception("An execution could not be claimed", extra=extra)
+        else:
+            together.claims += found.claims
+            together.more += found.more
+    return together
 
 
 def claim(*, execution_id: UUID, worker_id: int | None, limit: int) -> Claimed:

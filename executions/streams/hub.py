@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
+import weakref
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
@@ -40,6 +41,14 @@ _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 2.0
 
 
+_hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
+
+
+def open_stream_count() -> int:
+    """Return how many streams this process serves."""
+    return sum(hub.stream_count for hub in _hubs)
+
+
 class Hub:
     """One per process."""
 
@@ -56,6 +65,7 @@ class Hub:
         self._pages: dict[tuple[UUID, int], asyncio.Task[list[Frame]]] = {}
         self._running: asyncio.Task[None] | None = None
         self._stopping: asyncio.TimerHandle | None = None
+        _hubs.add(self)
 
     @property
     def stream_count(self) -> int:

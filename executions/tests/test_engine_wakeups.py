@@ -170,6 +170,35 @@ def test_whoever_claims_one_of_several_steps_knows_that_there_are_more() -> None
     assert (len(found.claims), found.more) == (1, [])
 
 
+def make_unclaimable(execution: Execution) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE executions_execution SET model_ids = '[]' WHERE id = %s", [execution.pk])
+
+
+def test_a_run_that_cannot_be_claimed_harms_nobody_who_was_woken_with_it() -> None:
+    good, bad, other = (start(single(), project=f"p{n}") for n in range(3))
+    make_unclaimable(bad)
+    worker = PretendWorker()
+    (found,) = advancing.transact_each([advancing.TakeRequest(limit=16)], worker_id=worker.id)
+    assert isinstance(found, advancing.Claimed)
+    assert found.taken == 3
+    assert {claim.execution_id for claim in found.claims} == {good.pk, other.pk}
+    assert [jobs(run) for run in (good, bad, other)] == [[], [], []]
+    age(bad, 7)
+    sweep()
+    assert jobs(bad) == ["todo"], "whoever mends it need not start it"
+
+
+def test_requests_that_share_a_transaction_are_carried_out_without_the_one_that_fails() -> None:
+    good, bad = start(single(), project="p1"), start(single(), project="p2")
+    make_unclaimable(bad)
+    requests = [advancing.ClaimRequest(execution_id=run.pk, limit=1) for run in (good, bad)]
+    first, second = advancing.transact_each(requests, worker_id=PretendWorker().id)
+    assert isinstance(first, advancing.Claimed)
+    assert [claim.execution_id for claim in first.claims] == [good.pk]
+    assert isinstance(second, Exception)
+
+
 # Claims whose commit was not answered
 
 

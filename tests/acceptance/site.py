@@ -37,6 +37,8 @@ from executions.tests.engine_cast import start
 # How long a test waits for what must come but has no promised time: a slow machine is no failure.
 ENOUGH = 90.0
 
+QUEUE_TABLES = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_events", "procrastinate_periodic_defers")
+
 _numbers = count(1)
 _copying = threading.Lock()
 
@@ -66,6 +68,9 @@ class Place:
                 admin.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(self.name), Identifier(template)))
             finally:
                 admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(Identifier(template)))
+        with self.connect(self.name) as copy:
+            # Tests that commit leave these behind: Django empties only the tables of its own models.
+            copy.execute(f"TRUNCATE {', '.join(QUEUE_TABLES)} CASCADE")
 
     def drop(self) -> None:
         with self.connect() as admin:
@@ -180,6 +185,12 @@ class Site:
         """Wait until these executions have completed."""
         return self.wait_until(lambda: self.in_progress(executions) == 0, "all executions complete")
 
+    def ready_worker(self, *, concurrency: int = 50) -> float:
+        """Start a worker; return when the queue knows it, which on a slow machine is seconds later."""
+        before = _newest_worker()
+        self.worker(concurrency=concurrency)
+        return self.wait_until(lambda: _newest_worker() > before, "the worker is there")
+
     def in_progress(self, executions: Sequence[Execution]) -> int:
         """Return how many of these executions are not completed."""
         return Execution.objects.filter(pk__in=ids(executions)).exclude(status="completed").count()
@@ -219,6 +230,12 @@ class Site:
         lines = [*map(str, steps), "jobs:", *map(str, jobs), "workers:", *map(str, workers)]
         lines += [f"journal: {entry}" for entry in self.model.journal[-20:]]
         return "\n".join(lines)
+
+
+def _newest_worker() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COALESCE(max(id), 0) FROM procrastinate_workers")
+        return int(cursor.fetchone()[0])
 
 
 def number_revisions_apart() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance import crashes, gates, receivers, restart, workers
+from tests.acceptance import crashes, gates, receivers, restart, traces, workers
 from tests.acceptance.conftest import Batch, Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -24,6 +24,8 @@ SCENARIOS: dict[str, Scenario] = {
         workers.a_provider_that_fails_now_and_then_costs_time_only,
         receivers.events_reach_a_receiver_though_workers_are_killed,
         gates.workers_remind_escalate_and_accept_when_a_time_is_over,
+        traces.a_run_is_one_connected_trace,
+        traces.a_silent_collector_holds_up_nobody,
     )
 }
 SCENARIOS |= crashes.KILLED_AT | crashes.ANSWER_LOST
