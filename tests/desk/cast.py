@@ -21,13 +21,14 @@ PEOPLE = {
     "edna": ("editor",),
     "edgar": ("editor",),
     "edith": ("editor", "operator"),
+    "helen": ("head",),
 }
 
 
 def hire() -> None:
     """Give everybody their account and access to the desk."""
     for name, roles in PEOPLE.items():
-        User.objects.filter(pk=person(name, *roles).pk).update(is_staff=True)
+        User.objects.filter(pk=person(name, *roles).pk).update(is_staff=True, email=f"{name}@example.org")
 
 
 class Colleague:
