@@ -33,12 +33,14 @@ SELECT procrastinate_defer_jobs_v1(ARRAY[
            ROW(%(queue)s, %(task)s, 0, NULL, NULL, %(args)s, %(at)s)::procrastinate_job_to_defer_v1])
 """
 
+# Materialized: a plan that ran the subquery once per row would take more than the limit.
 _TAKE = """
-DELETE FROM procrastinate_jobs WHERE id IN (
+WITH due AS MATERIALIZED (
     SELECT id FROM procrastinate_jobs
      WHERE status = 'todo' AND queue_name = %s AND task_name = %s AND (scheduled_at IS NULL OR scheduled_at <= now())
      ORDER BY priority DESC, id LIMIT %s FOR UPDATE SKIP LOCKED)
-RETURNING args->>'execution_id'
+DELETE FROM procrastinate_jobs j USING due WHERE j.id = due.id
+RETURNING j.args->>'execution_id'
 """
 
 
