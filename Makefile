@@ -24,7 +24,7 @@ run: $(VENV)/.runtime
 	@$(BIN)/python manage.py up $(ARGS)
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

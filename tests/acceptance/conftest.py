@@ -17,7 +17,7 @@ from tests.acceptance.site import Place
 Scenario = Callable[[Place], None]
 
 # Most of a scenario is waiting for a worker to be believed dead. More than these at a time, and two cores are too slow.
-AT_A_TIME = 4
+AT_A_TIME = 5
 
 
 class Batch:
