@@ -2,6 +2,7 @@
 
 CombineError                     code
 ├── NotFound
+│   ├── BudgetNotFound           BUDGET_NOT_FOUND
 │   ├── ExecutionNotFound        EXECUTION_NOT_FOUND
 │   ├── GateNotFound             GATE_NOT_FOUND
 │   ├── ProjectNotFound          PROJECT_NOT_FOUND
@@ -10,6 +11,7 @@ CombineError                     code
 │   └── WebhookDeliveryNotFound  DELIVERY_NOT_FOUND
 ├── Invalid                      VALIDATION_ERROR, with a list of field errors
 ├── NotPermitted                 PERMISSION_DENIED
+├── TooManyRuns                  RATE_LIMITED
 └── Conflict                     CONFLICT
     ├── InvalidState             INVALID_STATE
     ├── AlreadyDecided           CONFLICT, naming who decided what
@@ -45,6 +47,13 @@ class CombineError(Exception):
 
 class NotFound(CombineError):
     code = "NOT_FOUND"
+
+
+class BudgetNotFound(NotFound):
+    code = "BUDGET_NOT_FOUND"
+
+    def __init__(self, budget_id: str) -> None:
+        super().__init__(f"There is no budget {budget_id}.")
 
 
 class ExecutionNotFound(NotFound):
@@ -99,6 +108,13 @@ class Invalid(CombineError):
 
 class NotPermitted(CombineError):
     code = "PERMISSION_DENIED"
+
+
+class TooManyRuns(CombineError):
+    """As many runs are under way as may be. ``wait`` is how many seconds later it is worth another try."""
+
+    code = "RATE_LIMITED"
+    wait = 30
 
 
 class Conflict(CombineError):

@@ -1,6 +1,7 @@
 """The ledger: one row per request to the model, booked exactly, priced at call time.
 
-A call and its execution's total are settled in one statement, so their sums never differ.
+A call, its execution's total and what it changes in shared budgets are settled in one statement, so their sums never
+differ.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ WITH new AS (
 ), execution AS (
     SELECT id FROM executions_execution WHERE id IN (SELECT execution_id FROM new) ORDER BY id FOR UPDATE
 ), old AS (
-    SELECT c.id, c.cost_usd, c.reserved_usd
+    SELECT c.id, c.cost_usd, c.reserved_usd, c.budget_accounts
       FROM executions_llmcall c JOIN new ON new.id = c.id JOIN execution ON execution.id = c.execution_id
      WHERE c.status = 'in_flight' OR (c.status = 'lost' AND new.status <> 'lost')
        FOR UPDATE OF c
@@ -48,7 +49,11 @@ WITH new AS (
            reserved_usd = 0, finished_at = clock_timestamp()
       FROM old JOIN new ON new.id = old.id WHERE c.id = old.id
     RETURNING c.execution_id, COALESCE(c.cost_usd, 0) - COALESCE(old.cost_usd, 0) AS cost,
-              COALESCE(old.reserved_usd, 0) AS released
+              COALESCE(old.reserved_usd, 0) AS released, old.budget_accounts
+), entry AS (
+    INSERT INTO executions_budgetentry (account_id, spent_usd, reserved_usd)
+    SELECT account_id, cost, -released FROM call, unnest(call.budget_accounts) AS account_id
+     WHERE cost <> 0 OR released <> 0
 )
 UPDATE executions_execution e
    SET cost_usd = e.cost_usd + total.cost, reserved_usd = e.reserved_usd - total.released
@@ -72,7 +77,10 @@ WITH new AS (
        SET cost_usd = new.cost, unit_prices = new.unit_prices, price_version = new.price_version
       FROM new JOIN execution ON execution.id = new.execution_id
      WHERE c.id = new.id AND c.status = new.status AND c.cost_usd IS NULL
-    RETURNING c.execution_id, c.cost_usd
+    RETURNING c.execution_id, c.cost_usd, c.budget_accounts
+), entry AS (
+    INSERT INTO executions_budgetentry (account_id, spent_usd, reserved_usd)
+    SELECT account_id, cost_usd, 0 FROM call, unnest(call.budget_accounts) AS account_id WHERE cost_usd <> 0
 )
 UPDATE executions_execution e SET cost_usd = e.cost_usd + total.cost
   FROM (SELECT execution_id, SUM(cost_usd) AS cost FROM call GROUP BY execution_id) total

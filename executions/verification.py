@@ -2,8 +2,9 @@
 
 I2 at most one succeeded attempt per production of a document, and every document has one; I3 versions are 1..n with
 one latest, each content matches its hash and its pinned schema; I4 events are 1..n; I5 the fold of the events is
-the stored state; I6 costs and reservations are the sums of the ledger; I7 a gate is closed once, and every decision
-says who, when and on what; I8 nothing follows an end, and the statuses of steps agree with the execution's.
+the stored state; I6 costs and reservations are the sums of the ledger, also those of shared budgets; I7 a gate is
+closed once, and every decision says who, when and on what; I8 nothing follows an end, and the statuses of steps agree
+with the execution's.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ _FINDINGS_SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A broken promise. ``invariant`` is ``I2`` to ``I8``."""
+    """A broken promise. ``invariant`` is ``I2`` to ``I8``; where a budget's account is wrong, no execution is named."""
 
     invariant: str
-    execution_id: UUID
+    execution_id: UUID | None
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.invariant} {self.execution_id}: {self.detail}"
+        return f"{self.invariant} {self.execution_id or 'budgets'}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,10 @@ def iterate_violations(
         yield from found
         if on_chunk is not None:
             on_chunk(len(chunk))
+    if execution_ids is None:
+        with _snapshot():
+            found = list(check_accounts())
+        yield from found
 
 
 def _chunks(execution_ids: Collection[UUID] | None) -> Iterator[list[UUID]]:
@@ -165,6 +170,16 @@ def check_costs(chunk: Sequence[UUID]) -> Iterator[Violation]:
         if reserved != ledger_reserved:
             detail = f"reserved_usd is {reserved}, the sum of its calls in flight {ledger_reserved}"
             yield Violation(invariant="I6", execution_id=execution_id, detail=detail)
+
+
+def check_accounts() -> Iterator[Violation]:
+    """I6: the accounts of shared budgets are the sums of the calls that they are for."""
+    for account_id, starts_at, spent, reserved, calls_spent, calls_reserved in _rows(queries.ACCOUNTS, {}):
+        detail = (
+            f"account {account_id} from {starts_at:%Y-%m-%d}: {spent} spent and {reserved} reserved,"
+            f" the sums of its calls are {calls_spent} and {calls_reserved}"
+        )
+        yield Violation(invariant="I6", execution_id=None, detail=detail)
 
 
 def check_gates(chunk: Sequence[UUID]) -> Iterator[Violation]:

@@ -76,6 +76,27 @@ SELECT * FROM (
 ) sums WHERE cost_usd <> calls_cost OR reserved_usd <> calls_reserved
 """
 
+# What a closed account has missed since it was closed is none of its business.
+ACCOUNTS = """
+SELECT * FROM (
+    SELECT a.id, a.starts_at, a.spent_usd + COALESCE(n.spent, 0) AS spent,
+           a.reserved_usd + COALESCE(n.reserved, 0) AS reserved,
+           COALESCE(c.spent, 0) AS calls_spent, COALESCE(c.reserved, 0) AS calls_reserved
+      FROM executions_budgetaccount a JOIN executions_budget b ON b.id = a.budget_id
+      LEFT JOIN LATERAL (
+            SELECT SUM(spent_usd) AS spent, SUM(reserved_usd) AS reserved
+              FROM executions_budgetentry WHERE account_id = a.id) n ON true
+      LEFT JOIN LATERAL (
+            SELECT SUM(l.cost_usd) AS spent, SUM(l.reserved_usd)
+                   FILTER (WHERE l.status = 'in_flight' AND a.id = ANY(l.budget_accounts)) AS reserved
+              FROM executions_llmcall l JOIN executions_execution e ON e.id = l.execution_id
+             WHERE l.started_at >= a.starts_at AND l.started_at < a.ends_at
+               AND (b.project_id IS NULL OR e.project_id = b.project_id)
+               AND (b.workflow_id = '' OR e.workflow_id = b.workflow_id)) c ON true
+     WHERE a.closed_at IS NULL
+) sums WHERE spent <> calls_spent OR reserved <> calls_reserved
+"""
+
 LIVE_AFTER_END = """
 SELECT e.id, e.status, 'an attempt that is running' FROM executions_execution e
  WHERE e.id = ANY(%(ids)s) AND e.status IN ('completed', 'failed', 'cancelled')

@@ -21,9 +21,9 @@ ADVANCE_TASK = "executions.advance"
 
 # A waiting job of the same execution serves as well. The caller holds the execution's lock, and a job takes
 # that lock before it looks, so a job that is fetched at this very moment sees what the caller commits.
-_DEFER_NOW = """
+_DEFER_ONCE = """
 SELECT procrastinate_defer_jobs_v1(ARRAY[
-           ROW(%(queue)s, %(task)s, 0, NULL, %(lock)s, %(args)s, NULL)::procrastinate_job_to_defer_v1])
+           ROW(%(queue)s, %(task)s, 0, NULL, %(lock)s, %(args)s, %(at)s)::procrastinate_job_to_defer_v1])
  WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = %(lock)s AND status = 'todo')
 """
 
@@ -55,13 +55,22 @@ def take(limit: int) -> list[UUID]:
 
 def tx_defer(execution_id: UUID, *, at: datetime | None = None) -> None:
     """Enqueue a wake-up of an execution whose row the caller has locked, now or at ``at``."""
+    _defer(_DEFER_ONCE if at is None else _DEFER_AT, execution_id, f"advance:{execution_id}", at)
+
+
+def tx_look_again(execution_id: UUID, *, at: datetime) -> None:
+    """As :func:`tx_defer` with a time, for who looks again and again: one timer of an execution is enough."""
+    _defer(_DEFER_ONCE, execution_id, f"again:{execution_id}", at)
+
+
+def _defer(statement: str, execution_id: UUID, lock: str, at: datetime | None) -> None:
     if not connection.in_atomic_block:
         raise RuntimeError("a wake-up is enqueued only in the transaction that makes it necessary")
     params = {
         "queue": QUEUE,
         "task": ADVANCE_TASK,
         "args": Jsonb({"execution_id": str(execution_id)}),
-        "lock": f"advance:{execution_id}",
+        "lock": lock,
         "at": at,
     }
-    database.execute(_DEFER_NOW if at is None else _DEFER_AT, params)
+    database.execute(statement, params)

@@ -2,6 +2,7 @@
 
 from executions.models.attempt import Attempt, AttemptStatus, CallStatus, LLMCall
 from executions.models.audit import AuditAct, AuditEntry, AuditOutcome, AuditSeal
+from executions.models.budget import Budget, BudgetAccount, BudgetEntry, BudgetPeriod, BudgetWarning
 from executions.models.deputies import Deputy
 from executions.models.desk import GateAssignment, GateClaim, GateDraft
 from executions.models.execution import Event, EventType, Execution, ExecutionStatus, Step, StepStatus
@@ -18,6 +19,11 @@ __all__ = [
     "AuditEntry",
     "AuditOutcome",
     "AuditSeal",
+    "Budget",
+    "BudgetAccount",
+    "BudgetEntry",
+    "BudgetPeriod",
+    "BudgetWarning",
     "CallStatus",
     "Decision",
     "DecisionChannel",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -65,6 +66,7 @@ class LLMCall(models.Model):
     Written before the request is sent. ``cost_usd`` NULL means that no price is known, never zero.
     ``response_text`` is the model's text as an ASCII JSON string, so that any text can be kept; it is there
     as soon as the answer is whole, before it is looked at: a crash then repeats the reading, not the call.
+    ``budget_accounts`` are the accounts that it is reserved in, and settled with; NULL where no shared budget applies.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -77,6 +79,7 @@ class LLMCall(models.Model):
     request_chars = models.PositiveIntegerField(default=0)
     max_tokens = models.PositiveIntegerField()
     reserved_usd = models.DecimalField(max_digits=20, decimal_places=10, null=True)
+    budget_accounts = ArrayField(models.BigIntegerField(), null=True, blank=True)
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
     cache_read_tokens = models.PositiveIntegerField(default=0)

@@ -33,6 +33,8 @@ class AuditAct(models.TextChoices):
     ACCOUNT_DELETE = "account.delete", "account removed"
     TOKEN_CREATE = "token.create", "token made"
     TOKEN_REVOKE = "token.revoke", "token revoked"
+    BUDGET_SET = "budget.set", "shared budget set"
+    BUDGET_END = "budget.end", "shared budget ended"
     WORKFLOW_LOAD = "workflow.load", "workflow loaded"
 
 

@@ -55,6 +55,7 @@ class EventType(models.TextChoices):
     DOCUMENT_CREATED = "document_created"
     ITERATION_EXPANDED = "iteration_expanded"
     EXECUTION_RETRIED = "execution_retried"
+    BUDGET_WARNING = "budget_warning"
     EXECUTION_COMPLETED = "execution_completed"
     EXECUTION_FAILED = "execution_failed"
     EXECUTION_CANCELLED = "execution_cancelled"
@@ -76,7 +77,8 @@ class Execution(models.Model):
     """One run of a workflow revision for a project.
 
     ``cost_usd`` is the sum of its ledger rows that have a price; ``reserved_usd`` what calls in flight may
-    still cost. ``last_seq`` is the number of its newest event.
+    still cost. ``last_seq`` is the number of its newest event, ``budget_warned`` the highest share of its budget, in
+    per cent, that people were warned of.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -88,6 +90,7 @@ class Execution(models.Model):
     budget_usd = models.DecimalField(max_digits=20, decimal_places=10, null=True, blank=True)
     cost_usd = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
     reserved_usd = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
+    budget_warned = models.PositiveSmallIntegerField(default=0, db_default=0)
     model_ids = models.JSONField(default=dict, help_text="What each model alias meant when the run was started.")
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from documents.services import create_versions
 from executions import wakeups
 from executions.faultpoints import reach
-from executions.transitions import outcomes
+from executions.transitions import budgets, outcomes
 from executions.transitions.claims import claim_ready
 from executions.transitions.rows import StepRow
 from executions.transitions.unit import Unit, flush_all, lock_all
@@ -91,6 +91,8 @@ def transact(requests: Sequence[Request], *, worker_id: int | None) -> list[Clai
         for request, each in zip(requests, wanted, strict=True):
             if id(request) not in dropped:
                 limits.update(each)
+        for unit in units.values():
+            budgets.warn_of_own(unit)
         active = [(unit, limits[execution_id]) for execution_id, unit in units.items() if not unit.is_over]
         ready = claim_ready(active, worker_id=worker_id)
         flush_all(list(units.values()))

@@ -26,6 +26,7 @@ from executions.llm.parsing import summary_of, title_of
 from executions.models import AuditAct, EventType, Execution, Project
 from executions.services import audit
 from executions.services.access import require_operator, visible_execution
+from executions.services.caps import hold_place
 from executions.services.preconditions import Precondition, check
 from executions.transitions import lifecycle
 from executions.transitions.definitions import layout_of
@@ -62,7 +63,7 @@ def start_execution(*, actor: User, revision: WorkflowRevision, new: NewExecutio
     """Start a run of ``revision`` and have a worker look at it.
 
     :raises Invalid: the project id, brief or budget is wrong. :raises NotPermitted: the actor is no operator,
-        or the project has members and the actor is none of them.
+        or the project has members and the actor is none of them. :raises TooManyRuns: one more is too much.
     """
     about = audit.About(project_id=str(new.project_id)[:64], subject=revision.workflow_id)
     with audit.refusals(act=AuditAct.EXECUTION_START, actor=actor, about=about):
@@ -70,6 +71,7 @@ def start_execution(*, actor: User, revision: WorkflowRevision, new: NewExecutio
     brief = _checked(new, layout_of(revision.pk))
     with transaction.atomic():
         _ensure_project(new.project_id, actor, at)
+        hold_place(new.project_id, actor.pk)
         execution = Execution.objects.create(
             id=uuid4(),
             project_id=new.project_id,
@@ -129,14 +131,14 @@ def retry_execution(
 ) -> Execution:
     """Bring a failed run back. Finished steps are not run, or paid for, again; the model sees ``reason``.
 
-    :raises InvalidState: the run has not failed.
+    :raises InvalidState: the run has not failed. :raises TooManyRuns: it would be one more than may be under way.
     """
     execution = visible_execution(actor, execution_id)
     about = audit.About(execution_id=execution_id, project_id=execution.project_id)
     with audit.refusals(act=AuditAct.EXECUTION_RETRY, actor=actor, about=about):
         require_operator(actor, "retry a run")
     _check_reason(reason)
-    errors = _budget_errors(budget_usd)
+    errors = budget_errors(budget_usd)
     if errors:
         raise Invalid(errors)
     with transaction.atomic():
@@ -144,6 +146,7 @@ def retry_execution(
         check(precondition)
         if unit.execution.status is not ExecutionStatus.FAILED:
             raise InvalidState(f"The run is {unit.execution.status.value}; only a failed run can be retried.")
+        hold_place(unit.execution.project_id, unit.execution.started_by_id)
         _audit_retry(unit, actor, about, reason, budget_usd)
         lifecycle.retry(unit, by=actor.get_username(), reason=reason, budget_usd=budget_usd)
         unit.flush()
@@ -183,7 +186,7 @@ def _checked(new: NewExecution, layout: Layout) -> Any:
     if not isinstance(new.project_id, str) or not PROJECT_ID.fullmatch(new.project_id):
         detail = "must be a text of 1 to 64 letters, digits, dots, dashes or underscores"
         errors.append(FieldError(path="/project_id", code="INVALID_ID", detail=detail))
-    errors += _budget_errors(new.budget_usd)
+    errors += budget_errors(new.budget_usd)
     brief, brief_errors = checked_brief(new.brief, layout)
     errors += brief_errors
     if errors:
@@ -269,11 +272,12 @@ def _model_ids(layout: Layout) -> dict[str, str]:
     return {name: resolve_model(name, settings.COMBINE_MODELS) for name in sorted(names)}
 
 
-def _budget_errors(budget: Decimal | None) -> list[FieldError]:
+def budget_errors(budget: Decimal | None, *, path: str = "/budget_usd") -> list[FieldError]:
+    """Return what is wrong with an amount of money that is to be a budget."""
     if budget is None or (budget.is_finite() and 0 <= budget <= MAX_BUDGET):
         return []
     detail = f"must be a decimal number from 0 to {MAX_BUDGET}"
-    return [FieldError(path="/budget_usd", code="OUT_OF_RANGE", detail=detail)]
+    return [FieldError(path=path, code="OUT_OF_RANGE", detail=detail)]
 
 
 def _check_reason(reason: str) -> None:

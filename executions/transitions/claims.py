@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 from documents import database
-from executions import ledger
+from executions import ledger, wakeups
 from executions.engine.plan import StartStep
 from executions.engine.state import ErrorCode, StepStatus
-from executions.llm import pricing
 from executions.llm.prompt import build_request
-from executions.llm.values import ModelRequest
 from executions.models import EventType
+from executions.transitions import budgets
 from executions.transitions.inputs import Gathered, InputMissing, gather_all, may_ask, prompt_inputs
 from executions.transitions.iteration import carry_out_structure
 from executions.transitions.rows import StepRow
@@ -24,6 +24,9 @@ from workflows.definition import ProductionStep
 
 # A step that has lost its worker this often may be what kills it: it runs alone before it is blamed.
 SUSPECT_AFTER = 2
+
+# How long a run waits before it looks again whether what others have reserved of a shared budget is free.
+BUDGET_PAUSE = timedelta(seconds=1)
 
 _RESUMABLE = (
     "SELECT response_text, stop_reason, is_offline FROM executions_llmcall WHERE id = %s AND status = 'succeeded'"
@@ -51,18 +54,30 @@ def claim_ready(wanted: Sequence[tuple[Unit, int]], *, worker_id: int | None) ->
             if len(starts) > limit:
                 left_over.add(unit.execution.id)
     gathered = gather_all(starting)
+    accounts = budgets.open_accounts([unit for unit, _ in starting]) if starting else None
     ready = {}
     for unit, steps in starting:
         execution_id = unit.execution.id
-        claims = _claim(unit, steps, worker_id, gathered[execution_id])
+        assert accounts is not None
+        shared = accounts.of(unit)
+        budgets.warn_of_shared(unit, shared)
+        claims = _claim(unit, steps, worker_id, gathered[execution_id], shared)
         # Where not all of these could start, what is in flight has to settle first.
         ready[execution_id] = Ready(claims, has_more=execution_id in left_over and len(claims) == len(steps))
+    if accounts is not None:
+        accounts.write()
     for unit, _ in wanted:
         unit.settle_status()
     return ready
 
 
-def _claim(unit: Unit, steps: Sequence[StepRow], worker_id: int | None, gathered: Gathered) -> list[Claim]:
+def _claim(
+    unit: Unit,
+    steps: Sequence[StepRow],
+    worker_id: int | None,
+    gathered: Gathered,
+    accounts: Sequence[budgets.Account],
+) -> list[Claim]:
     claims = []
     for step in steps:
         if unit.is_draining:
@@ -77,15 +92,13 @@ def _claim(unit: Unit, steps: Sequence[StepRow], worker_id: int | None, gathered
             break
         request = build_request(inputs)
         stored = _stored_answer(step)
-        bound = Decimal(0)
-        if stored is None and unit.execution.budget_usd is not None:
-            affordable = _reserve(unit, request)
-            if affordable is None:
-                if not unit.in_flight():
-                    _start(unit, step, node.step, request.model)
-                    unit.fail_step(step, ErrorCode.BUDGET_EXHAUSTED, _budget_detail(unit, request))
-                break  # what is in flight will settle, and the rest is looked at again then
-            bound = affordable
+        bound = None
+        if stored is None and (accounts or unit.execution.budget_usd is not None):
+            reserved = budgets.reserve(unit, request, accounts)
+            if isinstance(reserved, budgets.Refusal):
+                _refuse(unit, step, node.step, request.model, reserved)
+                break
+            bound = reserved
         claims.append(
             Claim(
                 execution_id=unit.execution.id,
@@ -107,7 +120,7 @@ def _claim(unit: Unit, steps: Sequence[StepRow], worker_id: int | None, gathered
             )
         )
         _start(unit, step, node.step, request.model)
-        _write_claim(unit, step, claims[-1], worker_id, bound)
+        _write_claim(unit, step, claims[-1], worker_id, bound, [account.id for account in accounts])
     return claims
 
 
@@ -120,7 +133,21 @@ def _start(unit: Unit, step: StepRow, production: ProductionStep, model: str) ->
         unit.event(EventType.STEP_STARTED, data, step)
 
 
-def _write_claim(unit: Unit, step: StepRow, claim: Claim, worker_id: int | None, bound: Decimal) -> None:
+def _refuse(unit: Unit, step: StepRow, production: ProductionStep, model: str, refusal: budgets.Refusal) -> None:
+    """Fail a step that no budget covers, unless something may still be free: then the rest is looked at again."""
+    if unit.in_flight():
+        return  # it will settle, and whoever records it claims
+    if not refusal.is_final:
+        wakeups.tx_look_again(unit.execution.id, at=unit.now + BUDGET_PAUSE)
+        return
+    _start(unit, step, production, model)
+    budgets.warn_of_refusal(unit, refusal)
+    unit.fail_step(step, ErrorCode.BUDGET_EXHAUSTED, refusal.detail)
+
+
+def _write_claim(
+    unit: Unit, step: StepRow, claim: Claim, worker_id: int | None, bound: Decimal | None, account_ids: list[int]
+) -> None:
     step.token, step.due_at = claim.token, None
     step.tries += 1
     unit.touch(step)
@@ -135,7 +162,6 @@ def _write_claim(unit: Unit, step: StepRow, claim: Claim, worker_id: int | None,
     )
     if claim.stored_answer is not None:
         return  # the call was paid for by the attempt that is named in the ledger
-    unit.reserved_delta += bound
     unit.call(
         {
             "id": claim.call_id,
@@ -145,7 +171,8 @@ def _write_claim(unit: Unit, step: StepRow, claim: Claim, worker_id: int | None,
             "request_sha256": claim.request.digest(),
             "request_chars": claim.request_chars,
             "max_tokens": claim.request.max_tokens,
-            "reserved_usd": bound,
+            "reserved_usd": bound or Decimal(0),
+            "budget_accounts": account_ids or None,
         }
     )
 
@@ -158,24 +185,3 @@ def _stored_answer(step: StepRow) -> StoredAnswer | None:
     if not found:
         return None
     return StoredAnswer(text=ledger.decode_text(found[0][0]), stop_reason=found[0][1], is_offline=found[0][2])
-
-
-def _reserve(unit: Unit, request: ModelRequest) -> Decimal | None:
-    """Return the most that the call can cost if the budget covers it, else ``None``."""
-    bound = pricing.upper_bound(request.model, request.char_count(), request.max_tokens)
-    execution = unit.execution
-    if bound is None or execution.budget_usd is None:
-        return None
-    spoken_for = execution.cost_usd + execution.reserved_usd + unit.reserved_delta
-    return bound if spoken_for + bound <= execution.budget_usd else None
-
-
-def _budget_detail(unit: Unit, request: ModelRequest) -> str:
-    bound = pricing.upper_bound(request.model, request.char_count(), request.max_tokens)
-    execution = unit.execution
-    if bound is None:
-        return f"No price is known for the model {request.model}, so a budget cannot be held with it."
-    return (
-        f"The next call may cost up to ${bound:.4f}; ${execution.cost_usd:.4f} of the budget of"
-        f" ${execution.budget_usd:.4f} is spent. Nothing was sent. Raise the budget and retry."
-    )

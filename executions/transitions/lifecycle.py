@@ -11,6 +11,7 @@ from documents.services import StoredVersion, set_status
 from executions.engine.state import ErrorCode, ExecutionStatus, RetryReason, StepStatus
 from executions.models import DecisionKind, EventType, Gate
 from executions.transitions import gates
+from executions.transitions.budgets import reached
 from executions.transitions.iteration import first_steps
 from executions.transitions.outcomes import complete
 from executions.transitions.rows import JSON, StepRow
@@ -60,6 +61,7 @@ def retry(unit: Unit, *, by: str, reason: str, budget_usd: Any = None) -> None:
     execution = unit.execution
     if budget_usd is not None:
         execution.budget_usd = budget_usd
+        execution.budget_warned = reached(execution.cost_usd, budget_usd)
         unit.write(_SET_BUDGET, (budget_usd, execution.id))
     execution.error_code = execution.error_detail = ""
     if execution.completed_at is not None:

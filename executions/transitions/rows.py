@@ -28,6 +28,7 @@ class ExecutionRow:
     budget_usd: Decimal | None
     cost_usd: Decimal
     reserved_usd: Decimal
+    budget_warned: int
     model_ids: dict[str, str]
     started_by_id: int | None
     last_seq: int

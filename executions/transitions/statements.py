@@ -6,11 +6,16 @@ much it changes. (Measured: one prepared statement a row cost more than twice as
 
 from __future__ import annotations
 
-LOCK_EXECUTIONS = """
-SELECT id, project_id, revision_id, workflow_id, status, budget_usd, cost_usd, reserved_usd, model_ids, started_by_id,
-       last_seq, error_code, error_detail, completed_at, updated_at
-  FROM executions_execution WHERE id = ANY(%s) ORDER BY id FOR UPDATE
-"""
+# Whoever claims holds this lock with others; to make a budget is to hold it alone, for a moment, so that no call is
+# claimed by somebody who did not see the budget.
+BUDGETS_LOCK = 7209004
+
+LOCK_EXECUTIONS = f"""
+SELECT id, project_id, revision_id, workflow_id, status, budget_usd, cost_usd, reserved_usd, budget_warned, model_ids,
+       started_by_id, last_seq, error_code, error_detail, completed_at, updated_at
+  FROM executions_execution, pg_advisory_xact_lock_shared({BUDGETS_LOCK}) AS budgets
+ WHERE id = ANY(%s) ORDER BY id FOR UPDATE OF executions_execution
+"""  # noqa: S608 - static text
 
 _STEP = (
     "path, step_id, is_iteration, scope_type, scope_id, sort_key, status, attempt, tries, failures, provider_failures,"
@@ -66,13 +71,14 @@ WITH finished AS (
      WHERE (SELECT count(*) FROM finished) >= 0
 ), calls AS (
     INSERT INTO executions_llmcall (id, execution_id, step_id, attempt_id, status, model, request_sha256,
-        request_chars, max_tokens, reserved_usd, started_at, input_tokens, output_tokens, cache_read_tokens,
-        cache_write_5m_tokens, cache_write_1h_tokens, thinking_tokens, usage, is_estimated, unit_prices,
+        request_chars, max_tokens, reserved_usd, budget_accounts, started_at, input_tokens, output_tokens,
+        cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, thinking_tokens, usage, is_estimated, unit_prices,
         price_version, stop_reason, message_id, request_id, error_class, response_text, is_offline)
     SELECT id, execution_id, step_id, attempt_id, 'in_flight', model, request_sha256, request_chars, max_tokens,
-           reserved_usd, at, 0, 0, 0, 0, 0, 0, '{}', false, '{}', '', '', '', '', '', '', false
+           reserved_usd, budget_accounts, at, 0, 0, 0, 0, 0, 0, '{}', false, '{}', '', '', '', '', '', '', false
       FROM json_to_recordset(%(calls)s) AS c (id uuid, execution_id uuid, step_id bigint, attempt_id uuid, model text,
-           request_sha256 text, request_chars int, max_tokens int, reserved_usd numeric, at timestamptz)
+           request_sha256 text, request_chars int, max_tokens int, reserved_usd numeric, budget_accounts bigint[],
+           at timestamptz)
 ), events AS (
     INSERT INTO executions_event (execution_id, seq, event_type, step_id, path, timestamp, data)
     SELECT execution_id, seq, event_type, step_id, path, at, data
@@ -81,8 +87,9 @@ WITH finished AS (
 )
 UPDATE executions_execution x
    SET status = n.status, last_seq = n.last_seq, reserved_usd = x.reserved_usd + n.reserved,
-       error_code = n.error_code, error_detail = n.error_detail, completed_at = n.completed_at, updated_at = n.at
-  FROM json_to_recordset(%(executions)s) AS n (id uuid, status text, last_seq int, reserved numeric, error_code text,
-       error_detail text, completed_at timestamptz, at timestamptz)
+       budget_warned = n.warned, error_code = n.error_code, error_detail = n.error_detail,
+       completed_at = n.completed_at, updated_at = n.at
+  FROM json_to_recordset(%(executions)s) AS n (id uuid, status text, last_seq int, reserved numeric, warned int,
+       error_code text, error_detail text, completed_at timestamptz, at timestamptz)
  WHERE x.id = n.id
 """

@@ -186,6 +186,7 @@ class Unit:
             "status": row.status.value,
             "last_seq": row.last_seq,
             "reserved": self.reserved_delta,
+            "warned": row.budget_warned,
             "error_code": row.error_code,
             "error_detail": row.error_detail,
             "completed_at": row.completed_at,

@@ -18,8 +18,8 @@ from executions.verification import iterate_violations
 
 class Command(BaseCommand):
     help = (
-        "Check the stored executions: documents and their hashes, events, gates, costs, statuses. Prints each broken"
-        " promise; exits 1 if there is any, 4 if there is no such execution."
+        "Check the stored executions: documents and their hashes, events, gates, costs, budgets, statuses. Prints each"
+        " broken promise; exits 1 if there is any, 4 if there is no such execution."
     )
     requires_system_checks: list[str] = []
 
@@ -35,8 +35,8 @@ class Command(BaseCommand):
         checked: list[int] = []
         found = []
         for violation in iterate_violations(named or None, on_chunk=checked.append):
-            row = {"invariant": violation.invariant, "execution_id": str(violation.execution_id)}
-            found.append({**row, "detail": violation.detail})
+            execution_id = None if violation.execution_id is None else str(violation.execution_id)
+            found.append({"invariant": violation.invariant, "execution_id": execution_id, "detail": violation.detail})
             if not options["json"]:
                 self.stdout.write(clean(str(violation)))
         if options["json"]:
