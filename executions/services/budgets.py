@@ -7,11 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from documents import database
-from executions.exceptions import BudgetNotFound, Conflict, FieldError, Invalid, NotPermitted
+from executions.exceptions import BudgetNotFound, FieldError, Invalid, NotPermitted
 from executions.models import AuditAct, Budget, BudgetAccount, BudgetPeriod, Project
 from executions.models.budget import period_around, subject_of
 from executions.services import audit
@@ -89,8 +89,9 @@ class BudgetState:
 
 
 def may_set_budgets(user: User) -> bool:
-    """Whether ``user`` may set budgets at all: staff with Django's permission to change them."""
-    return user.is_active and user.is_staff and user.has_perm("executions.change_budget")
+    """Whether ``user`` may set budgets at all: administrators, and staff with Django's permission to change them."""
+    is_trusted = user.is_superuser or (user.is_staff and user.has_perm("executions.change_budget"))
+    return user.is_active and is_trusted
 
 
 def set_budget(
@@ -110,16 +111,17 @@ def set_budget(
         errors.append(FieldError(path="/project_id", code="UNKNOWN", detail=f"there is no project {project_id}"))
     if errors:
         raise Invalid(errors)
-    try:
-        with transaction.atomic():
-            same = Budget.objects.filter(project=project_id, workflow_id=workflow_id, period=period, is_active=True)
+    same = Budget.objects.filter(project=project_id, workflow_id=workflow_id, period=period, is_active=True)
+    with transaction.atomic():
+        budget = same.select_for_update().first()
+        if budget is None:
+            # Whoever claims at this moment has not seen the budget: wait until they are done, and let nobody begin.
+            database.rows(_HOLD_ALONE, (BUDGETS_LOCK,))
             budget = same.select_for_update().first()
-            if budget is None:
-                return _make(actor, project_id, workflow_id, period, amount_usd, at)
-            _change_amount(actor, budget, amount_usd, at)
-            return budget
-    except IntegrityError as error:
-        raise Conflict("Somebody else has set this budget at the same moment. Look at it, then change it.") from error
+        if budget is None:
+            return _make(actor, project_id, workflow_id, period, amount_usd, at)
+        _change_amount(actor, budget, amount_usd, at)
+        return budget
 
 
 def end_budget(*, actor: User, budget_id: int, at: datetime) -> Budget:
@@ -192,8 +194,7 @@ def _settle(budget_id: int, starts_at: datetime, now: datetime) -> int:
 def _make(
     actor: User, project_id: str | None, workflow_id: str, period: str, amount_usd: Decimal, at: datetime
 ) -> Budget:
-    # Whoever claims at this moment has not seen the budget: wait until they are done, and let nobody begin.
-    database.rows(_HOLD_ALONE, (BUDGETS_LOCK,))
+    """Make a budget and count what is in its first period already; the caller lets nobody claim meanwhile."""
     budget = Budget.objects.create(
         project_id=project_id,
         workflow_id=workflow_id,

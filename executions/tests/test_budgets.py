@@ -87,6 +87,7 @@ def state(budget: Budget) -> BudgetState:
 
 
 def spent(**rows: Any) -> Decimal:
+    """Return what calls have cost, by the ledger."""
     return sum((call.cost_usd or Decimal(0) for call in LLMCall.objects.filter(**rows)), Decimal(0))
 
 

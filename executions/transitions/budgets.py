@@ -158,6 +158,8 @@ class Accounts:
 
 def open_accounts(units: Sequence[Unit]) -> Accounts:
     """Lock the budgets that apply to some locked units, and return their accounts of the units' time."""
+    if not any(unit.has_budgets for unit in units):
+        return Accounts({})
     projects = sorted({unit.execution.project_id for unit in units})
     workflows = sorted({unit.execution.workflow_id for unit in units})
     budgets = [

@@ -54,18 +54,16 @@ def claim_ready(wanted: Sequence[tuple[Unit, int]], *, worker_id: int | None) ->
             if len(starts) > limit:
                 left_over.add(unit.execution.id)
     gathered = gather_all(starting)
-    accounts = budgets.open_accounts([unit for unit, _ in starting]) if starting else None
+    accounts = budgets.open_accounts([unit for unit, _ in starting])
     ready = {}
     for unit, steps in starting:
         execution_id = unit.execution.id
-        assert accounts is not None
         shared = accounts.of(unit)
         budgets.warn_of_shared(unit, shared)
         claims = _claim(unit, steps, worker_id, gathered[execution_id], shared)
         # Where not all of these could start, what is in flight has to settle first.
         ready[execution_id] = Ready(claims, has_more=execution_id in left_over and len(claims) == len(steps))
-    if accounts is not None:
-        accounts.write()
+    accounts.write()
     for unit, _ in wanted:
         unit.settle_status()
     return ready

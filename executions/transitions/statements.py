@@ -23,11 +23,13 @@ _STEP = (
     " completed_at, error_code, error_detail"
 )
 
-# A statement of its own, after the lock: it sees what was committed before the lock was given.
+_HAS_BUDGETS = "EXISTS (SELECT 1 FROM executions_budget WHERE is_active)"
+
+# A statement of its own, after the locks: it sees what was committed before they were given.
 UNFINISHED_STEPS = f"""
-SELECT clock_timestamp(), execution_id, id, {_STEP} FROM executions_step
+SELECT clock_timestamp(), {_HAS_BUDGETS}, execution_id, id, {_STEP} FROM executions_step
  WHERE execution_id = ANY(%s) AND status <> 'completed'
-UNION ALL SELECT clock_timestamp(), {", ".join(["NULL"] * 25)}
+UNION ALL SELECT clock_timestamp(), {_HAS_BUDGETS}, {", ".join(["NULL"] * 25)}
 """  # noqa: S608 - static text
 
 # The ids come back in the order of the paths, which are unique in an execution.
@@ -72,8 +74,8 @@ WITH finished AS (
 ), calls AS (
     INSERT INTO executions_llmcall (id, execution_id, step_id, attempt_id, status, model, request_sha256,
         request_chars, max_tokens, reserved_usd, budget_accounts, started_at, input_tokens, output_tokens,
-        cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, thinking_tokens, usage, is_estimated, unit_prices,
-        price_version, stop_reason, message_id, request_id, error_class, response_text, is_offline)
+        cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, thinking_tokens, usage, is_estimated,
+        unit_prices, price_version, stop_reason, message_id, request_id, error_class, response_text, is_offline)
     SELECT id, execution_id, step_id, attempt_id, 'in_flight', model, request_sha256, request_chars, max_tokens,
            reserved_usd, budget_accounts, at, 0, 0, 0, 0, 0, 0, '{}', false, '{}', '', '', '', '', '', '', false
       FROM json_to_recordset(%(calls)s) AS c (id uuid, execution_id uuid, step_id bigint, attempt_id uuid, model text,

@@ -42,10 +42,13 @@ Statement = tuple[str, list[tuple[Any, ...]]]
 class Unit:
     """A locked execution and what is about to be written of it. Made by :func:`lock` and :func:`lock_all` only."""
 
-    def __init__(self, execution: ExecutionRow, steps: dict[str, StepRow], now: datetime) -> None:
+    def __init__(
+        self, execution: ExecutionRow, steps: dict[str, StepRow], now: datetime, *, has_budgets: bool = False
+    ) -> None:
         self.execution = execution
         self.steps = steps
         self.now = now
+        self.has_budgets = has_budgets  # whether there is any that executions share
         self.reserved_delta = Decimal(0)
         self._events: list[JSON] = []
         self._attempts: list[JSON] = []
@@ -260,7 +263,8 @@ def lock_all(execution_ids: Collection[UUID]) -> dict[UUID, Unit]:
     )
     steps: dict[UUID, dict[str, StepRow]] = {execution_id: {} for execution_id in wanted}
     clock: datetime = step_rows[0][0]
-    for _, execution_id, *columns in step_rows:
+    has_budgets: bool = step_rows[0][1]
+    for _, _, execution_id, *columns in step_rows:
         if execution_id is not None:
             step = StepRow(*columns)
             step.status = StepStatus(step.status)
@@ -270,7 +274,7 @@ def lock_all(execution_ids: Collection[UUID]) -> dict[UUID, Unit]:
         execution = ExecutionRow(*values)
         execution.status = ExecutionStatus(execution.status)
         # The clock may have been set back; a history's times never are.
-        units[execution.id] = Unit(execution, steps[execution.id], max(clock, updated_at))
+        units[execution.id] = Unit(execution, steps[execution.id], max(clock, updated_at), has_budgets=has_budgets)
     for execution_id in wanted:
         if execution_id not in units:
             raise ExecutionNotFound(str(execution_id))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance import crashes, gates, receivers, restart, traces, workers
+from tests.acceptance import budgets, crashes, gates, log_lines, receivers, restart, traces, workers
 from tests.acceptance.conftest import Batch, Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -17,6 +17,8 @@ SCENARIOS: dict[str, Scenario] = {
         restart.a_database_killed_in_the_middle_loses_nothing,
         restart.a_database_that_drops_connections_loses_nothing,
         crashes.a_worker_killed_among_many_runs_is_survived,
+        budgets.runs_of_fifty_branches_never_spend_more_than_the_budget_they_share,
+        budgets.a_run_of_fifty_branches_never_spends_more_than_its_budget,
         workers.a_worker_paused_too_long_changes_nothing_when_it_wakes,
         workers.a_cancelled_call_is_closed_within_a_second,
         workers.a_worker_told_to_stop_gives_its_steps_back,
@@ -26,6 +28,7 @@ SCENARIOS: dict[str, Scenario] = {
         gates.workers_remind_escalate_and_accept_when_a_time_is_over,
         traces.a_run_is_one_connected_trace,
         traces.a_silent_collector_holds_up_nobody,
+        log_lines.what_is_written_is_in_no_line_of_the_log,
     )
 }
 SCENARIOS |= crashes.KILLED_AT | crashes.ANSWER_LOST
