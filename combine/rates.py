@@ -45,11 +45,13 @@ SELECT a.key, taken.key IS NOT NULL, extract(epoch FROM coalesce(taken.spent_unt
   FROM asked AS a LEFT JOIN taken ON taken.key = a.key
 """
 _GIVE_BACK = "UPDATE combine_allowance SET spent_until = spent_until - %s WHERE key = %s"
-# SKIP LOCKED: this takes rows in no particular order, and so must never wait for one.
+# SKIP LOCKED: this takes rows in no particular order, and so must never wait for one. Materialized: a plan that ran
+# the subquery once per row would take more than the limit.
 _SWEEP = """
-DELETE FROM combine_allowance WHERE key IN (
+WITH weightless AS MATERIALIZED (
     SELECT key FROM combine_allowance WHERE spent_until < clock_timestamp() LIMIT %s FOR UPDATE SKIP LOCKED
 )
+DELETE FROM combine_allowance t USING weightless WHERE t.key = weightless.key
 """
 
 

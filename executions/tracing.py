@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -27,8 +28,9 @@ _EXPORT_SECONDS = 10
 _providers: list[TracerProvider] = []
 
 
+@cache
 def resource() -> Resource:
-    """Say who tells; `OTEL_RESOURCE_ATTRIBUTES` of the environment is added to it."""
+    """Say who tells; `OTEL_RESOURCE_ATTRIBUTES` of the environment, as it is the first time, is added to it."""
     return Resource.create({SERVICE_NAME: SERVICE})
 
 

@@ -20,6 +20,7 @@ from executions.live_text import telling_watchers
 from executions.llm.client import ModelClient, preload
 from executions.runner import Runner
 from executions.services import work
+from executions.services.liveness import DEAD_AFTER_SECONDS
 from executions.tracing import told_to
 from executions.wakeups import QUEUE
 from executions.webhooks import wakeups as webhooks
@@ -29,11 +30,14 @@ from executions.webhooks.sending import Sender
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 2.0
-DEAD_AFTER_SECONDS = 10.0
 ASLEEP_AFTER_SECONDS = 6.0
 GRACE_SECONDS = 6.0
 # A step makes thousands of short-lived objects, hardly any in cycles; Python's default looks every 700.
 GC_THRESHOLD = 20_000
+
+
+class WorkerOver(RuntimeError):
+    """This worker cannot go on; another one can."""
 
 
 async def run_worker(*, concurrency: int) -> None:
@@ -117,7 +121,7 @@ async def _first_end(
         with contextlib.suppress(asyncio.CancelledError):
             part.result()
     if not runner.is_stopping:
-        raise RuntimeError("the worker lost the queue; another one should be started")
+        raise WorkerOver("it has lost the queue; another one should be started")
 
 
 def _stop_on_signals(runner: Runner, jobs: asyncio.Task[None]) -> None:
@@ -136,7 +140,7 @@ async def _sweep(runner: Runner) -> None:
         if runner.worker_id is not None:
             is_registered = await runner.database(partial(work.is_registered, runner.worker_id))
             if not is_registered:
-                raise RuntimeError("the queue has struck this worker off; it was paused for too long")
+                raise WorkerOver("the queue has struck it off: it was paused for too long")
             await runner.give_back_unknown()
         done = await runner.database(
             partial(work.sweep, dead_after=DEAD_AFTER_SECONDS, asleep_after=ASLEEP_AFTER_SECONDS)

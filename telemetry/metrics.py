@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from executions.models import ExecutionStatus, GateKind, StepStatus
+from executions.services import liveness
 from executions.streams.hub import open_stream_count
 from telemetry import queries
 from telemetry.queries import Scope
@@ -31,16 +31,6 @@ _GATES = """
 SELECT kind, count(*), count(*) FILTER (WHERE due_at < statement_timestamp()),
        extract(epoch FROM statement_timestamp() - min(opened_at))
   FROM executions_gate WHERE status = 'open' GROUP BY kind
-"""
-_QUEUE = """
-SELECT count(*), COALESCE(extract(epoch FROM max(statement_timestamp() - COALESCE(scheduled_at, (
-           SELECT min(at) FROM procrastinate_events v WHERE v.job_id = j.id AND v.type = 'deferred')))), 0)
-  FROM procrastinate_jobs j WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= statement_timestamp())
-"""
-_WORKERS = """
-SELECT count(*) FILTER (WHERE last_heartbeat > clock_timestamp() - make_interval(secs => %s)),
-       extract(epoch FROM clock_timestamp() - max(last_heartbeat))
-  FROM procrastinate_workers
 """
 _LAGS = """
 SELECT (SELECT extract(epoch FROM statement_timestamp() - min(timestamp)) FROM executions_event
@@ -100,15 +90,16 @@ def _gates() -> Iterator[Metric]:
 
 
 def _queue() -> Iterator[Metric]:
-    ((due, oldest),) = _rows(_QUEUE)
+    queues = liveness.queues()
+    due = sum(queue.due_count for queue in queues)
+    oldest = max((queue.oldest_due_seconds or 0.0 for queue in queues), default=0.0)
     yield GaugeMetricFamily("combine_queue_due_jobs", "Jobs that are due and that no worker has taken.", value=due)
-    yield GaugeMetricFamily("combine_queue_oldest_seconds", "Age of the oldest such job.", value=float(oldest))
-    dead_after = settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"]
-    ((alive, silence),) = _rows(_WORKERS, [dead_after])
-    yield GaugeMetricFamily("combine_workers_alive", "Workers whose heartbeat is fresh.", value=alive)
-    if silence is not None:
+    yield GaugeMetricFamily("combine_queue_oldest_seconds", "Age of the oldest such job.", value=oldest)
+    workers = liveness.workers()
+    yield GaugeMetricFamily("combine_workers_alive", "Workers whose heartbeat is fresh.", value=workers.alive_count)
+    if workers.silent_seconds is not None:
         says = "Since the last heartbeat of any worker."
-        yield GaugeMetricFamily("combine_worker_heartbeat_seconds", says, value=float(silence))
+        yield GaugeMetricFamily("combine_worker_heartbeat_seconds", says, value=workers.silent_seconds)
     ((events, sums, deliveries),) = _rows(_LAGS)
     says = "Age of the oldest event that may not have been told to webhooks yet; 0 where no webhook is active."
     yield GaugeMetricFamily("combine_event_lag_seconds", says, value=float(events or 0))

@@ -11,15 +11,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-logger = logging.getLogger(__name__)
+from executions.services import liveness
 
-_WORKERS = """
-SELECT count(*) FILTER (WHERE last_heartbeat > clock_timestamp() - make_interval(secs => %s)),
-       extract(epoch FROM clock_timestamp() - max(last_heartbeat))
-  FROM procrastinate_workers
-"""
-# As PROCRASTINATE_WORKER_DEFAULTS has it: who was silent for longer is dead.
-DEAD_AFTER_SECONDS = 10
+logger = logging.getLogger(__name__)
 
 _seen_migrated: list[bool] = []
 
@@ -64,7 +58,6 @@ def _is_migrated() -> bool:
 
 
 def _workers() -> dict[str, Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(_WORKERS, [DEAD_AFTER_SECONDS])
-        alive, age = cursor.fetchone()
-    return {"alive": alive, "heartbeat_age_seconds": None if age is None else round(float(age), 1)}
+    found = liveness.workers()
+    age = found.silent_seconds
+    return {"alive": found.alive_count, "heartbeat_age_seconds": None if age is None else round(age, 1)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -17,12 +16,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from documents import database
 from executions.admin.people import has_role, person
 from executions.amounts import NOTHING, span
+from executions.services import liveness
 from executions.services.access import is_operator
 
 # Work that is due is taken up within a second; what waits for longer than this needs more workers, or one that lives.
 LATE_AFTER_SECONDS = 15.0
-# Who was silent for longer is dead, as the queue has it.
-DEAD_AFTER_SECONDS = float(settings.PROCRASTINATE_WORKER_DEFAULTS["stalled_worker_timeout"])
 MOST_WORKERS = 50
 MOST_TABLES = 8
 
@@ -34,27 +32,6 @@ _WORKERS = """
 SELECT w.id, extract(epoch FROM clock_timestamp() - w.last_heartbeat)::float,
        (SELECT count(*) FROM executions_attempt a WHERE a.worker_id = w.id AND a.status = 'running')
   FROM procrastinate_workers w ORDER BY w.last_heartbeat DESC LIMIT %s
-"""
-
-# A job without a time is due since it was deferred. Ids are given out in that order, so the lowest is the oldest.
-_QUEUES = """
-SELECT q.*, extract(epoch FROM clock_timestamp() - least(q.oldest_timer, (
-           SELECT e.at FROM procrastinate_jobs o JOIN procrastinate_events e ON e.job_id = o.id AND e.type = 'deferred'
-            WHERE o.queue_name = q.queue_name AND o.status = 'todo' AND o.scheduled_at IS NULL
-            ORDER BY o.id LIMIT 1)))::float
-  FROM (
-    SELECT j.queue_name,
-           count(*) FILTER (WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now())) AS due,
-           count(*) FILTER (WHERE j.status = 'todo' AND j.scheduled_at > now()) AS later,
-           count(*) FILTER (WHERE j.status = 'doing' AND w.id IS NOT NULL) AS busy,
-           count(*) FILTER (WHERE j.status = 'doing' AND w.id IS NULL) AS abandoned,
-           count(*) FILTER (WHERE j.status IN ('failed', 'aborted')) AS failed,
-           min(j.scheduled_at) FILTER (WHERE j.status = 'todo' AND j.scheduled_at <= now()) AS oldest_timer
-      FROM procrastinate_jobs j
-      LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
-       AND w.last_heartbeat > clock_timestamp() - make_interval(secs => %s)
-     GROUP BY j.queue_name) q
- ORDER BY q.queue_name
 """
 
 _WORK = """
@@ -134,7 +111,7 @@ def health_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
 def read_health() -> Health:
     """Ask the database, with four statements however much there is."""
     workers = [_worker(*row) for row in database.rows(_WORKERS, (MOST_WORKERS,))]
-    queues = [_queue(*row) for row in database.rows(_QUEUES, (DEAD_AFTER_SECONDS,))]
+    queues = [_queue(each) for each in liveness.queues()]
     tables = [
         TableLine(name=name, size=filesizeformat(size), row_count=rows)
         for name, size, rows in database.rows(_TABLES, (MOST_TABLES,))
@@ -158,20 +135,19 @@ def read_health() -> Health:
 
 
 def _worker(number: int, silent_seconds: float, step_count: int) -> WorkerLine:
-    is_alive = silent_seconds < DEAD_AFTER_SECONDS
+    is_alive = silent_seconds < liveness.DEAD_AFTER_SECONDS
     return WorkerLine(number=number, silent_for=_length(silent_seconds), is_alive=is_alive, step_count=step_count)
 
 
-def _queue(
-    name: str, due: int, later: int, busy: int, abandoned: int, failed: int, _timer: object, oldest: float | None
-) -> QueueLine:
+def _queue(queue: liveness.Queue) -> QueueLine:
+    oldest = queue.oldest_due_seconds
     return QueueLine(
-        name=name,
-        due_count=due,
-        later_count=later,
-        busy_count=busy,
-        abandoned_count=abandoned,
-        failed_count=failed,
+        name=queue.name,
+        due_count=queue.due_count,
+        later_count=queue.later_count,
+        busy_count=queue.busy_count,
+        abandoned_count=queue.abandoned_count,
+        failed_count=queue.failed_count,
         oldest_due=_length(oldest),
         is_late=oldest is not None and oldest > LATE_AFTER_SECONDS,
     )

@@ -13,7 +13,6 @@ from decimal import Decimal
 from time import monotonic
 from typing import Any
 
-from django.db import connection
 from django.template.loader import render_to_string
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -26,6 +25,8 @@ from executions.pages import live_words
 from executions.pages.live_gathering import Gathered, gather
 from executions.pages.live_log import last_events
 from executions.pages.live_tree import Row, Tree
+from executions.services import liveness
+from executions.services.stopped import is_shared
 
 NO_WORKER_SECONDS = 60
 
@@ -36,11 +37,6 @@ _PAUSE_PER_REQUEST_MS = 25
 _KEPT = 64
 # Figures that grow by themselves (elapsed time, bars) may be this old.
 _FRESH_SECONDS = 2
-
-_QUEUE = """
-SELECT (SELECT count(*) FROM executions_execution e WHERE e.status = 'pending' AND e.started_at < %s),
-       (SELECT extract(epoch FROM clock_timestamp() - max(last_heartbeat)) FROM procrastinate_workers)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +98,14 @@ def _queue(gathered: Gathered) -> tuple[str, bool]:
     """Say who is before a run that nobody has taken up, and whether there is any worker at all."""
     if gathered.execution.status not in (ExecutionStatus.PENDING, ExecutionStatus.RUNNING):
         return "", False
-    with connection.cursor() as cursor:
-        cursor.execute(_QUEUE, [gathered.execution.started_at])
-        before, silence = cursor.fetchone()
+    silence = liveness.workers().silent_seconds
     if silence is None or silence > NO_WORKER_SECONDS:
         text = _("No worker has reported for %(count)d s, so nothing goes on. Start one: python manage.py worker")
         return text % {"count": NO_WORKER_SECONDS}, True
     if gathered.execution.status != ExecutionStatus.PENDING:
         return "", False
+    waiting = Execution.objects.filter(status=ExecutionStatus.PENDING)
+    before = waiting.filter(started_at__lt=gathered.execution.started_at).count()
     place = ngettext("%(count)d run is before it", "%(count)d runs are before it", before) % {"count": before}
     seen = _("A worker was last seen %(count)d s ago.") % {"count": max(int(silence), 0)}
     first = _("It is the first in the queue.") if not before else f"{place}."
@@ -121,6 +117,8 @@ def _problem(gathered: Gathered) -> Problem | None:
     if not execution.error_code:
         return None
     cause = live_words.CAUSES.get(execution.error_code, live_words.UNKNOWN_CAUSE)
+    if is_shared(execution.error_code, execution.error_detail):
+        cause = live_words.SHARED_BUDGET
     failed = [(step.path, step.name) for step in gathered.steps if step.status == "failed" and not step.is_iteration]
     return Problem(
         code=execution.error_code,

@@ -39,8 +39,6 @@ from workflows.definition import DEFAULT_MAX_REWORK_ROUNDS
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-# Who a decision is by that no person made.
-POLICY = "policy"
 MAX_COMMENT = 10_000
 MAX_COMMENTS = 200
 _ACTS = {
@@ -276,7 +274,7 @@ def write_decision(
                 gate=gate,
                 user=actor,
                 on_behalf_of_id=on_behalf_of,
-                by=POLICY if actor is None else actor.get_username(),
+                by=audit.POLICY if actor is None else actor.get_username(),
                 decision=verdict.decision,
                 comment=verdict.comment,
                 comments=[{"path": each.get("path", ""), "text": each["text"]} for each in verdict.comments],

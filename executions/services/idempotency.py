@@ -51,10 +51,12 @@ ON CONFLICT (digest) DO UPDATE SET user_id = excluded.user_id, fingerprint = exc
     project_id = excluded.project_id, expires_at = excluded.expires_at
 """
 
+# Materialized: a plan that ran the subquery once per row would take more than the limit.
 _REMOVE = """
-DELETE FROM executions_idempotencykey WHERE digest IN (
+WITH expired AS MATERIALIZED (
     SELECT digest FROM executions_idempotencykey WHERE expires_at <= statement_timestamp()
      ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
+DELETE FROM executions_idempotencykey k USING expired WHERE k.digest = expired.digest
 """
 
 

@@ -1,5 +1,7 @@
 """Whom to tell about gates, and the mail that is to be sent: rows here, the sending in ``executions.postman``.
 
+Whom to tell about budgets is said by ``executions.services.budget_notices``; their notices are sent like these.
+
 A notice is sent once, or not at all. One whose sending was refused is tried again, later and later; one whose worker
 died while it was being sent may have arrived, and is not sent again.
 """
@@ -30,6 +32,7 @@ from executions.models import (
     NoticeStatus,
 )
 from executions.models.notices import wants_mail
+from executions.services import budget_notices
 from executions.services.access import OPERATOR, gates_waiting_for
 
 if TYPE_CHECKING:
@@ -79,11 +82,20 @@ UPDATE executions_gatenotice
  WHERE status = 'pending' AND lease_until < %(at)s
 """
 
+# Materialized: a plan that ran the subquery once per row would take more than the limit.
 _FORGET = """
-DELETE FROM executions_gatenotice WHERE id IN (
+WITH old AS MATERIALIZED (
     SELECT id FROM executions_gatenotice WHERE status <> 'pending' AND finished_at < %(before)s
      ORDER BY finished_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+DELETE FROM executions_gatenotice n USING old WHERE n.id = old.id
 """
+
+
+# What is read with notices: the run of a gate, or of a warning about its own budget, or the budget that others share.
+_RUNS = ("gate__execution", "warning__execution")
+_AT_GATES = ("gate__execution__revision",)
+_OF_BUDGETS = ("warning__execution__revision", "warning__account__budget")
+_DEFINITIONS = tuple(f"{path}__revision__definition" for path in _RUNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +146,12 @@ def claim(*, at: datetime) -> Parcel | None:
     if not claimed:
         return None
     rows = GateNotice.objects.filter(pk__in=claimed).order_by("gate__due_at", "gate__opened_at", "id")
-    rows = rows.select_related("user__notice_preference", "gate__execution__revision")
-    notices = list(rows.defer("gate__questions", "gate__execution__brief", "gate__execution__revision__definition"))
+    rows = rows.select_related("user__notice_preference", *_AT_GATES, *_OF_BUDGETS)
+    notices = list(rows.defer("gate__questions", *(f"{path}__brief" for path in _RUNS), *_DEFINITIONS))
     user = notices[0].user
-    relevant = _still_relevant(user, notices) if wants_mail(user) else set()
+    at_gates = [each for each in notices if each.gate_id is not None]
+    relevant = _still_relevant(user, at_gates) if at_gates and wants_mail(user) else set()
+    relevant |= budget_notices.still_relevant(user, notices, at=at)
     return Parcel(
         user=user,
         notices=[each for each in notices if each.pk in relevant],
@@ -180,15 +194,29 @@ def forget_old(*, at: datetime, limit: int = FORGET_BATCH) -> int:
     return database.execute(_FORGET, {"before": at - KEPT_FOR, "limit": limit})
 
 
-def mail_wish(user: User) -> MailWish:
-    """Return when ``user`` wants mail about what waits for them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """When a person wants mail: about gates that wait for them, and about budgets."""
+
+    mail: MailWish = MailWish.AT_ONCE
+    budgets: MailWish = MailWish.AT_ONCE
+
+
+def mail_wishes(user: User) -> Wishes:
+    """Return when ``user`` wants mail about what."""
     row = NoticePreference.objects.filter(user=user).first()
-    return MailWish.AT_ONCE if row is None else MailWish(row.mail)
+    return Wishes() if row is None else Wishes(mail=MailWish(row.mail), budgets=MailWish(row.budgets))
 
 
-def set_mail_wish(*, actor: User, wish: str) -> None:
-    """Store when ``actor`` wants mail. :raises Invalid: there is no such choice."""
-    if wish not in MailWish.values:
-        detail = f"must be one of {', '.join(MailWish.values)}"
-        raise Invalid([FieldError(path="/mail", code="INVALID_CHOICE", detail=detail)])
-    NoticePreference.objects.update_or_create(user=actor, defaults={"mail": wish})
+def set_mail_wish(*, actor: User, wish: str, budgets: str | None = None) -> None:
+    """Store when ``actor`` wants mail; what is not given stays. :raises Invalid: there is no such choice."""
+    wanted = {"mail": wish} if budgets is None else {"mail": wish, "budgets": budgets}
+    detail = f"must be one of {', '.join(MailWish.values)}"
+    errors = [
+        FieldError(path=f"/{name}", code="INVALID_CHOICE", detail=detail)
+        for name, value in wanted.items()
+        if value not in MailWish.values
+    ]
+    if errors:
+        raise Invalid(errors)
+    NoticePreference.objects.update_or_create(user=actor, defaults=wanted)

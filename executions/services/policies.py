@@ -47,12 +47,14 @@ SHORTEST_REMINDER = timedelta(minutes=1)
 _CLOCK = "SELECT statement_timestamp()"
 
 # In a failed run nobody can decide, so nobody is told; its retry has its gates looked at anew. Its row is held as well:
-# a retry of this very moment is seen.
+# a retry of this very moment is seen. Materialized: a plan that ran the subquery once per row would take more than the
+# limit.
 _LEAVE_FAILED = """
-UPDATE executions_gate SET act_at = %(never)s WHERE id IN (
+WITH left_alone AS MATERIALIZED (
     SELECT g.id FROM executions_gate g JOIN executions_execution e ON e.id = g.execution_id
      WHERE g.status = 'open' AND (g.act_at IS NULL OR g.act_at <= %(at)s) AND e.status = 'failed'
      LIMIT %(limit)s FOR UPDATE OF g SKIP LOCKED FOR SHARE OF e SKIP LOCKED)
+UPDATE executions_gate g SET act_at = %(never)s FROM left_alone WHERE g.id = left_alone.id
 """
 
 _NEW = """
@@ -74,7 +76,7 @@ def act(*, at: datetime | None = None) -> int:
     database.execute(_LEAVE_FAILED, params)
     done = _look_at_new(moment)
     for gate_id, execution_id in database.rows(_DUE, params):
-        done += _guarded(gate_id, partial(_act_at, gate_id, execution_id, moment))
+        done += _guarded(gate_id, execution_id, partial(_act_at, gate_id, execution_id, moment))
     return done
 
 
@@ -105,18 +107,17 @@ def _look_at_new(at: datetime) -> int:
     return len(new)
 
 
-def _guarded(gate_id: UUID, act_there: Callable[[], bool]) -> bool:
+def _guarded(gate_id: UUID, execution_id: UUID, act_there: Callable[[], bool]) -> bool:
     """Act at one gate; where that fails, the others are not left alone with it."""
+    facts = {"execution_id": str(execution_id), "gate_id": str(gate_id)}
     try:
         return act_there()
     except (OperationalError, InterfaceError):
         raise  # the database is away: nothing can be done anywhere
     except Conflict as lost:  # somebody decided at this very moment
-        logger.info(
-            "A gate moved on by itself", extra={"action": "policy_late", "gate_id": str(gate_id), "why": str(lost)}
-        )
+        logger.info("A gate moved on by itself", extra={"action": "policy_late", "why": lost.code, **facts})
     except Exception:
-        logger.exception("A policy could not act", extra={"action": "policy_failed", "gate_id": str(gate_id)})
+        logger.exception("A policy could not act", extra={"action": "policy_failed", **facts})
     return False
 
 
@@ -151,7 +152,8 @@ def _escalate(unit: Unit, gate: Gate, told: set[Recipient]) -> set[Recipient]:
         act=AuditAct.GATE_ESCALATE, actor=None, about=audit.About(gate=gate), after={"roles": list(roles)}, unit=unit
     )
     unit.flush()
-    logger.info("A gate was escalated", extra={"action": "gate_escalated", "gate_id": str(gate.pk), "roles": roles})
+    facts = {"action": "gate_escalated", "execution_id": str(gate.execution_id), "gate_id": str(gate.pk)}
+    logger.info("A gate was escalated", extra={**facts, "roles": roles})
     return recipients([gate.pk]) - told
 
 
@@ -172,8 +174,8 @@ def _end_wait(unit: Unit, gate: Gate, at: datetime) -> None:
         unit.settle_status()
         unit.flush()
         wakeups.tx_defer(gate.execution_id)
-    facts = {"gate_id": str(gate.pk), "on_timeout": gate.policy["on_timeout"]}
-    logger.info("A gate was not decided in time", extra={"action": "gate_timed_out", **facts})
+    facts = {"action": "gate_timed_out", "execution_id": str(gate.execution_id), "gate_id": str(gate.pk)}
+    logger.info("A gate was not decided in time", extra={**facts, "on_timeout": gate.policy["on_timeout"]})
 
 
 def _tell(people: set[Recipient], kind: NoticeKind, at: datetime, *, n: int = 0) -> None:

@@ -16,13 +16,12 @@ from pathlib import Path
 
 from django.conf import settings
 
-from documents import database
+from executions.services import liveness
 from executions.terminal.children import Child
 from executions.terminal.display import Display
 from executions.terminal.exits import ExitCode, Stop
 
 HOST = "127.0.0.1"
-ALIVE_SECONDS = 10.0
 LOOK_SECONDS = 2.0
 MODEL_START_SECONDS = 15.0
 # A child that ends this often, each time after so short a life, will not do better the next time.
@@ -32,11 +31,6 @@ SHORT_LIFE_SECONDS = 10.0
 WORKER_STOP_SECONDS = 9.0
 
 ROOT = Path(__file__).resolve().parents[2]
-
-_LIVE_WORKER = """
-SELECT EXISTS (SELECT 1 FROM procrastinate_workers
-                WHERE last_heartbeat > clock_timestamp() - make_interval(secs => %s))
-"""
 
 
 class Helpers:
@@ -123,7 +117,7 @@ class Helpers:
 
 def has_live_worker() -> bool:
     """Whether a worker, anywhere, has reported within the last seconds."""
-    return bool(database.rows(_LIVE_WORKER, (ALIVE_SECONDS,))[0][0])
+    return liveness.workers().alive_count > 0
 
 
 def is_listening(port: int) -> bool:
