@@ -1,10 +1,13 @@
-"""What every test session needs: the database server, and no leftovers of sessions that were killed."""
+"""What every test session needs: the database server, no leftovers of sessions that were killed, a fair share of tests
+for every process."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -12,6 +15,14 @@ from django.conf import settings
 from psycopg.sql import SQL, Identifier
 
 from combine.database import ensure_database, stop_database
+from tests import scheduling
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+# Tests start a good many processes, and without these files every one of them compiles all of our code anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _was_started = pytest.StashKey[bool]()
 
@@ -32,6 +43,29 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the server if this session started it, and nothing else uses it by now."""
     if session.stash[_was_started]:
         stop_database()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    scheduling.long_ones_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    node.workerinput["keeps_places"] = _keeps_places(node.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.ByPlace | None:
+    """Share the tests out by place, unless the command line wants something else."""
+    if not _keeps_places(config):
+        return None
+    config.option.loadscopereorder = False  # the order is ours
+    return scheduling.ByPlace(config, log)
+
+
+def _keeps_places(config: pytest.Config) -> bool:
+    return bool(config.getoption("dist") == "load")
 
 
 def _drop_orphaned_test_databases() -> None:

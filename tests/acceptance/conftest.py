@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from operator import itemgetter
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from django.conf import settings
@@ -16,17 +16,19 @@ from tests.acceptance.site import Place
 
 Scenario = Callable[[Place], None]
 
-# Most of a scenario is waiting for a worker to be believed dead. More than these at a time, and two cores are too slow.
+# Most of a scenario is waiting for a worker to be believed dead. More than these at a time, and two cores are too slow;
+# fewer where other processes run tests beside them.
 AT_A_TIME = 5
+AT_A_TIME_AMONG_OTHERS = 2
 
 
 class Batch:
     """The scenarios of a module, each on a database of its own, several at a time."""
 
-    def __init__(self, scenarios: list[Scenario], template: Place) -> None:
+    def __init__(self, scenarios: list[Scenario], template: Place, at_a_time: int) -> None:
         self._template = template
         self._numbers = count(1)
-        self._threads = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="scenario")
+        self._threads = ThreadPoolExecutor(at_a_time, thread_name_prefix="scenario")
         self._results: dict[Scenario, Future[None]] = {
             scenario: self._threads.submit(self._play, scenario) for scenario in scenarios
         }
@@ -60,7 +62,7 @@ class Batch:
 def batch(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Batch]:
     """Begin every scenario of the module that was asked for.
 
-    With xdist that is only right where one process has all of them (``--dist loadgroup``); otherwise each begins
+    With xdist that is only right where one process has all of them (see ``tests.scheduling``); otherwise each begins
     when its test's turn comes.
     """
     server = settings.DATABASES["default"]
@@ -73,11 +75,14 @@ def batch(request: pytest.FixtureRequest, django_db_setup: None, django_db_block
     )
     connections.close_all()  # a template must not be in use
     template.create(server["NAME"])
-    is_shared = "PYTEST_XDIST_WORKER" in os.environ and not request.config.getoption("loadgroup", default=False)
-    wanted = [] if is_shared else [item for item in request.session.items if item.path == request.path]
+    workerinput: dict[str, Any] | None = getattr(request.config, "workerinput", None)
+    has_all = workerinput is None or workerinput["keeps_places"]
+    wanted = [item for item in request.session.items if item.path == request.path] if has_all else []
+    at_a_time = AT_A_TIME if workerinput is None else AT_A_TIME_AMONG_OTHERS
     with django_db_blocker.unblock():
         # In the order of the list, where the longest stand first, whatever the order of the tests.
-        batch = Batch([scenario for _, scenario in sorted(map(_scenario, wanted), key=itemgetter(0))], template)
+        scenarios = [scenario for _, scenario in sorted(map(_scenario, wanted), key=itemgetter(0))]
+        batch = Batch(scenarios, template, at_a_time)
         yield batch
         batch.close()
     template.drop()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page
 
 from combine.env import BASE_DIR
@@ -20,8 +19,6 @@ from tests.pages.conftest import OpenPage
 from tests.pages.site import LiveSite
 from tests.pages.world import PACKAGE, World, written
 from workflows.services import current_revision
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 PLACE = BASE_DIR / "docs" / "pictures"
 WIDTH, HEIGHT = 1120, 720

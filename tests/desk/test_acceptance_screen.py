@@ -23,7 +23,7 @@ from tests.pages.site import LiveSite
 from tests.pages.world import World, written
 from workflows.services import current_revision
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 COMMENTS = [
     {"path": "/epics/0", "text": "This comes second; nothing works without the other."},

@@ -9,6 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,17 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from executions.models import Execution, Gate
+from executions.services.budgets import set_budget
+from executions.tests.driving import drive
+from executions.tests.engine_cast import start
+from executions.tests.engine_definitions import single
 from tests.pages.conftest import OpenPage
 from tests.pages.crawler import ALL_RULES, HEIGHT, NARROW, NARROWEST, WIDE, Theme, Watch, run_axe
 from tests.pages.site import LiveSite
 from tests.pages.world import PACKAGE, World
 from workflows.uploads import keep_upload
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 # What may differ where it is dark and narrow. Colours are the same on all stock pages of a kind, and slow to check.
 _NARROW_RULES = ["scrollable-region-focusable", "target-size"]
@@ -100,6 +105,7 @@ def _faults(page: Page, watch: Watch, url: str, *, is_first: bool) -> list[str]:
 def _addresses(world: World) -> list[str]:
     User.objects.create_superuser("root")
     User.objects.filter(username="root").update(is_staff=True)
+    _stopped_by_a_budget()
     found: list[str] = []
     for pattern in admin.site.get_urls():
         if isinstance(pattern, URLPattern):
@@ -114,6 +120,20 @@ def _addresses(world: World) -> list[str]:
         reverse("admin:workflows_upload_check", args=(_upload(),)),
     ]
     return list(dict.fromkeys(found))
+
+
+def _stopped_by_a_budget() -> None:
+    """Have a budget with something to see on its pages: a run that it has stopped, and a warning of that."""
+    drive(start(single(), by="grace", project="counting-house"))
+    set_budget(
+        actor=User.objects.get(username="root"),
+        project_id="counting-house",
+        workflow_id="",
+        period="month",
+        amount_usd=Decimal("0.01"),
+        at=timezone.now(),
+    )
+    drive(start(single(), by="grace", project="counting-house"))
 
 
 def _reversed(name: str, keys: list[tuple[str, ...]]) -> Iterator[str]:

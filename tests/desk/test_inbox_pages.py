@@ -20,7 +20,7 @@ from tests.pages.crawler import Watch, check_barriers, crawl
 from tests.pages.site import LiveSite
 from tests.pages.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 INBOX = "/admin/executions/gate/inbox/"
 

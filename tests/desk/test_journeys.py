@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import time
 from collections.abc import Iterator
 from uuid import UUID
@@ -24,14 +23,13 @@ from executions.models import AuditEntry, Decision, Execution, Gate
 from executions.tests.driving import Scripted, document, drive
 from executions.tests.engine_cast import decide, open_gate, start, status
 from executions.tests.engine_definitions import reviewed
-from tests.acceptance.site import Worker
 from tests.desk.cast import SOON, Colleague, hire, place_of
 from tests.pages.conftest import OpenPage
 from tests.pages.site import LiveSite
 from tests.pages.world import PACKAGE, World
 from workflows.services import current_revision
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 BULK, STALE = 20, 3
 
@@ -43,7 +41,7 @@ def staff(site: LiveSite, world: World) -> None:
 
 
 @pytest.fixture
-def model(site: LiveSite, staff: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedModel]:
+def model(site: LiveSite, staff: None) -> Iterator[ScriptedModel]:
     """A worker and the offline model, which keeps what it was asked."""
     author = OfflineAuthor(SampleLibrary([PACKAGE]))
 
@@ -51,13 +49,9 @@ def model(site: LiveSite, staff: None, tmp_path_factory: pytest.TempPathFactory)
         return Reply(text=author.answer(body))
 
     with ScriptedModel(script) as model:
-        environment = {**site.environment, "COMBINE_OFFLINE_MODEL_PORT": model.base_url.rsplit(":", 1)[1]}
-        worker = Worker(environment, tmp_path_factory.mktemp("desk") / "worker.log", 20)
-        try:
+        port = model.base_url.rsplit(":", 1)[1]
+        with site.at_work(COMBINE_OFFLINE_MODEL_PORT=port):
             yield model
-        finally:
-            worker.send(signal.SIGTERM)
-            worker.end()
 
 
 def test_a_whole_run_is_driven_from_the_desk_by_those_whom_it_needs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import time
 from collections.abc import Iterator
 
@@ -15,32 +14,22 @@ from executions.models import Gate
 from executions.tests.desk.mail_server import MailServer, mail_server
 from executions.tests.engine_cast import start
 from executions.tests.engine_definitions import reviewed
-from tests.acceptance.site import Worker
 from tests.desk.cast import SOON, Colleague, hire
 from tests.pages.conftest import OpenPage
 from tests.pages.site import LiveSite
 from tests.pages.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def post(site: LiveSite, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
+def post(site: LiveSite, world: World) -> Iterator[MailServer]:
     """A worker whose mail goes to a server of ours; everybody has an address."""
     site.run(hire)
     with ScriptedModel() as model, mail_server() as mail:
-        environment = {
-            **site.environment,
-            "ANTHROPIC_BASE_URL": model.base_url,
-            "ANTHROPIC_API_KEY": "sk-test",
-            "COMBINE_EMAIL_URL": f"smtp://127.0.0.1:{mail.port}",
-        }
-        worker = Worker(environment, tmp_path_factory.mktemp("post") / "worker.log", 20)
-        try:
+        address = f"smtp://127.0.0.1:{mail.port}"
+        with site.at_work(ANTHROPIC_BASE_URL=model.base_url, ANTHROPIC_API_KEY="sk-test", COMBINE_EMAIL_URL=address):
             yield mail
-        finally:
-            worker.send(signal.SIGTERM)
-            worker.end()
 
 
 def link_to(mail: MailServer, name: str, text: str) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -28,7 +30,7 @@ from pytest_django import DjangoDbBlocker
 
 from combine.env import BASE_DIR
 from combine.ports import free_port
-from tests.acceptance.site import ENOUGH, Place, number_revisions_apart
+from tests.acceptance.site import ENOUGH, Place, Worker, number_revisions_apart
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -111,6 +113,16 @@ class LiveSite:
             self._web.kill()
             self._web.wait(10)
             self._web = None
+
+    @contextmanager
+    def at_work(self, **environment: str) -> Iterator[None]:
+        """Have a worker at work while the block lasts; it is told ``environment`` beside what all processes are."""
+        worker = Worker({**self.environment, **environment}, Path(self._directory.name) / "worker.log", 20)
+        try:
+            yield
+        finally:
+            worker.send(signal.SIGTERM)
+            worker.end()
 
     def session_of(self, name: str) -> str:
         """Return the session cookie of a person who has logged in."""

@@ -11,7 +11,7 @@ from tests.pages.conftest import OpenPage
 from tests.pages.crawler import Watch
 from tests.pages.site import LiveSite
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 # Swagger UI sets no style in markup: it would be blocked. Pictures are in its style sheet.
 _POLICY = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:")

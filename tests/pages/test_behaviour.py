@@ -16,7 +16,7 @@ from tests.pages.crawler import NARROW, Watch
 from tests.pages.site import LiveSite
 from tests.pages.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 START = "/workflows/software_product/start/"
 # The list asks again when its page comes back into sight; nobody has to wait for its clock.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
@@ -15,13 +14,12 @@ from playwright.sync_api import Page, expect
 from combine.env import BASE_DIR
 from combine.ports import free_port
 from documents.models import Document
-from tests.acceptance.site import Worker
 from tests.pages.conftest import OpenPage
 from tests.pages.crawler import Watch
 from tests.pages.site import HOST, LiveSite
 from tests.pages.world import PACKAGE, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 _SOON = 30_000
 _STARTED_SECONDS = 20
@@ -41,25 +39,22 @@ class Reader:
 
 
 @pytest.fixture
-def worker(site: LiveSite, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+def worker(site: LiveSite, world: World) -> Iterator[None]:
     """A worker, and the offline model with the example's samples, which is started as ``up`` starts it."""
     port = free_port(HOST)
     command = [sys.executable, "-m", "executions.llm.offline", "--port", str(port), "--packages", str(PACKAGE)]
     model = subprocess.Popen([*command, "--delay", "0.2"], cwd=BASE_DIR)
-    environment = {**site.environment, "COMBINE_OFFLINE_MODEL_PORT": str(port)}
-    worker = Worker(environment, tmp_path_factory.mktemp("journey") / "worker.log", 20)
     try:
-        _wait_for(port)
-        yield worker
+        with site.at_work(COMBINE_OFFLINE_MODEL_PORT=str(port)):
+            _wait_for(port)
+            yield
     finally:
-        worker.send(signal.SIGTERM)
-        worker.end()
         model.kill()
         model.wait(10)
 
 
 def test_the_example_is_started_answered_accepted_and_completes_before_the_eyes_of_its_starter(
-    open_page: OpenPage, site: LiveSite, worker: Worker
+    open_page: OpenPage, site: LiveSite, worker: None
 ) -> None:
     olga, grace = Reader(open_page("olga")), Reader(open_page("grace"))
     start(olga.page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -18,7 +17,6 @@ from executions.models import Event, Step
 from executions.tests.driving import Scripted, backlog, drive
 from executions.tests.engine_cast import start
 from executions.tests.engine_definitions import chain, epics, reviewed, single, stored
-from tests.acceptance.site import Worker
 from tests.pages.conftest import OpenPage
 from tests.pages.crawler import Watch, check_barriers, crawl
 from tests.pages.site import LiveSite
@@ -93,17 +91,12 @@ def long_run(site: LiveSite, world: World) -> UUID:
 
 
 @pytest.fixture(scope="module")
-def stage(site: LiveSite, long_run: UUID, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with ScriptedModel() as model:
-        environment = {
-            **site.environment,
-            "ANTHROPIC_BASE_URL": model.base_url,
-            "ANTHROPIC_API_KEY": "sk-test",
-        }
-        worker = Worker(environment, tmp_path_factory.mktemp("worker") / "worker.log", 20)
+def stage(site: LiveSite, long_run: UUID) -> Iterator[Stage]:
+    with (
+        ScriptedModel() as model,
+        site.at_work(ANTHROPIC_BASE_URL=model.base_url, ANTHROPIC_API_KEY="sk-test"),
+    ):
         yield Stage(site, model)
-        worker.send(signal.SIGTERM)
-        worker.end()
 
 
 def shown_events(page: Page) -> list[int]:

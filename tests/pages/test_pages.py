@@ -9,7 +9,7 @@ from tests.pages.conftest import OpenPage
 from tests.pages.crawler import Watch, check_barriers, crawl
 from tests.pages.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 # Addresses as grace, who may do everything, calls them; names of the world's ids stand for the ids.
 ADDRESSES = {

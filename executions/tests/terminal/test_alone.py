@@ -30,7 +30,7 @@ Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
-    """A home with an embedded database, two small workflows and an administrator who may accept."""
+    """A home with an embedded database, small workflows, a long one and an administrator who may accept."""
     home = Path(tempfile.mkdtemp(prefix="combine-alone-"))
     home.chmod(0o755)  # as root the database runs as another user, who must be able to get there
     package = home / "package"
@@ -39,7 +39,7 @@ def environment() -> Iterator[dict[str, str]]:
     (package / "prompts/roles" / f"{ROLE}.txt").write_text("You write.", encoding="utf-8")
     (package / "prompts/tasks" / f"{TASK}.txt").write_text("Write it.", encoding="utf-8")
     reviewed = workflow({"note": note(accepted_by=("editor",))}, step("note"), workflow_id="reviewed")
-    for definition in (reviewed, {**chain(3), "workflow_id": "chain"}):
+    for definition in (reviewed, {**chain(3), "workflow_id": "chain"}, {**chain(20), "workflow_id": "long"}):
         for each in definition["document_types"].values():
             del each["schema"]
         path = package / "workflows" / f"{definition['workflow_id']}.json"
@@ -147,7 +147,7 @@ def test_the_shipped_example_completes_without_any_answer(environment: dict[str,
 
 
 def test_ctrl_c_takes_the_helpers_away_and_says_that_the_execution_goes_on(environment: dict[str, str]) -> None:
-    process = begin(environment, "chain", "--project", "p", "--brief", "A shop.")
+    process = begin(environment, "long", "--project", "p", "--brief", "A shop.")
     read_until(process, "s1: started")
     helpers = helpers_of(process)
     process.send_signal(signal.SIGINT)
@@ -160,7 +160,7 @@ def test_ctrl_c_takes_the_helpers_away_and_says_that_the_execution_goes_on(envir
 
 
 def test_a_reader_that_goes_away_ends_the_following_not_the_execution(environment: dict[str, str]) -> None:
-    process = begin(environment, "chain", "--project", "p", "--brief", "A shop.", "--json")
+    process = begin(environment, "long", "--project", "p", "--brief", "A shop.", "--json")
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["event_type"] == "execution_started"
     helpers = helpers_of(process)
