@@ -10,7 +10,7 @@ import getpass
 from collections.abc import Collection
 from typing import Any
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 from knox.models import AuthToken
 
@@ -29,6 +29,7 @@ def watch_accounts() -> None:
     post_save.connect(_account_saved, sender=User, dispatch_uid=uid)
     post_delete.connect(_account_removed, sender=User, dispatch_uid=uid)
     m2m_changed.connect(_roles_changed, sender=User.groups.through, dispatch_uid=uid)
+    m2m_changed.connect(_rights_changed, sender=Group.permissions.through, dispatch_uid=uid)
     post_save.connect(_token_made, sender=AuthToken, dispatch_uid=uid)
     # The admin site revokes by the proxy, which Django names as the sender.
     post_delete.connect(_token_revoked, sender=AuthToken, dispatch_uid=uid)
@@ -102,6 +103,16 @@ def _roles_changed(
     for username, roles in pairs:
         given, taken = ({"roles": roles}, None) if action == "post_add" else (None, {"roles": roles})
         _record(AuditAct.ACCOUNT_CHANGE, username, before=taken, after=given)
+
+
+def _rights_changed(sender: Any, instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
+    """Write down rights that were given to a role or taken from it, such as that to set budgets."""
+    if reverse or action not in ("post_add", "post_remove") or not pk_set:
+        return
+    names = Permission.objects.filter(pk__in=pk_set).order_by("codename").values_list("codename", flat=True)
+    rights = {"rights": list(names)}
+    given, taken = (rights, None) if action == "post_add" else (None, rights)
+    _record(AuditAct.ACCOUNT_CHANGE, f"role {instance.name}", before=taken, after=given)
 
 
 def _token_made(sender: Any, instance: Any, created: bool, **_: Any) -> None:

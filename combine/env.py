@@ -26,6 +26,7 @@ DEFAULT_PORT = 8000
 DEFAULT_WORKER_CONCURRENCY = 300
 DEFAULT_EMAIL_FROM = "The Combine <combine@localhost>"
 OFFLINE_PORT_DISTANCE = 1000
+MOST_RUNS = 1_000_000
 # A user's tokens share what the user has; none of them can use up all of it. `login` counts wrong passwords.
 DEFAULT_THROTTLE = {
     "anon": "300/min",
@@ -70,6 +71,8 @@ class Env:
     base_url: str | None
     models: Mapping[str, str]
     throttle: Mapping[str, str | None]
+    max_runs_per_project: int
+    max_runs_per_user: int
     secret_key: str | None
     allowed_hosts: tuple[str, ...]
     csrf_trusted_origins: tuple[str, ...]
@@ -273,6 +276,8 @@ def read_env(environ: Mapping[str, str] | None = None) -> Env:
         base_url=reader.parsed("COMBINE_BASE_URL", None, _parse_base_url),
         models=reader.parsed("COMBINE_MODELS", {}, _parse_models),
         throttle=reader.parsed("COMBINE_THROTTLE", DEFAULT_THROTTLE, _parse_throttle),
+        max_runs_per_project=reader.whole_number("COMBINE_MAX_ACTIVE_RUNS_PER_PROJECT", 0, 0, MOST_RUNS),
+        max_runs_per_user=reader.whole_number("COMBINE_MAX_ACTIVE_RUNS_PER_USER", 0, 0, MOST_RUNS),
         secret_key=reader.text("COMBINE_SECRET_KEY"),
         allowed_hosts=reader.words("COMBINE_ALLOWED_HOSTS"),
         csrf_trusted_origins=reader.words("COMBINE_CSRF_TRUSTED_ORIGINS"),

@@ -160,8 +160,13 @@ if ENV.proxy_count:
 
 # Logging: one JSON object a line, or readable lines at home
 
-LOGGING_CONFIG = "logging.config.dictConfig"
-LOGGING = logging_settings(level=ENV.log_level, log_format=ENV.log_format)
+LOGGING_CONFIG = "combine.logs.configure"
+LOGGING = logging_settings(
+    level=ENV.log_level,
+    log_format=ENV.log_format,
+    is_debug=ENV.is_debug,
+    is_traced=ENV.otlp_endpoint is not None,
+)
 
 # Mail: about gates, sent by workers (see docs/operations.md)
 
@@ -220,6 +225,8 @@ COMBINE_WORKER_CONCURRENCY = ENV.worker_concurrency
 COMBINE_WEBHOOKS_ALLOW_PRIVATE = ENV.webhooks_allow_private
 COMBINE_MODELS = dict(ENV.models)
 COMBINE_THROTTLE = dict(ENV.throttle)
+COMBINE_MAX_ACTIVE_RUNS_PER_PROJECT = ENV.max_runs_per_project
+COMBINE_MAX_ACTIVE_RUNS_PER_USER = ENV.max_runs_per_user
 COMBINE_PROXIES = ENV.proxy_count
 REDIS_URL = ENV.redis_url
 COMBINE_METRICS_TOKEN = ENV.metrics_token

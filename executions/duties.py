@@ -1,4 +1,4 @@
-"""What a worker does for people at gates, beside its steps: what policies ask for as time passes, and the mail."""
+"""What a worker does for people, beside its steps: what policies ask for as time passes, warnings, and the mail."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from executions import postman
-from executions.services import notices, policies
+from executions.services import budget_notices, budgets, notices, policies
 
 logger = logging.getLogger(__name__)
 
 POLICY_SECONDS = 2.0
+BUDGETS_SECONDS = 2.0
 MAIL_SECONDS = 2.0
 FORGET_SECONDS = 3600.0
 
 
 class Duties:
-    """One per worker process. Policies and mail have a thread and a connection each: neither waits for the other.
+    """One per worker process. Mail has a thread and a connection of its own, so nothing else waits for it; policies
+    and budgets share the other.
 
     Whatever goes wrong is logged, and tried again with the next look: executions go on without it.
     """
@@ -39,10 +41,17 @@ class Duties:
             threads.submit(connections.close_all)
             threads.shutdown(wait=wait)
 
-    async def watch(self, *, policy_every: float = POLICY_SECONDS, mail_every: float = MAIL_SECONDS) -> None:
-        """Do both for ever."""
+    async def watch(
+        self,
+        *,
+        policy_every: float = POLICY_SECONDS,
+        budgets_every: float = BUDGETS_SECONDS,
+        mail_every: float = MAIL_SECONDS,
+    ) -> None:
+        """Do all of them for ever."""
         await asyncio.gather(
             _repeat(self._policies, _act, every=policy_every, failure="policies_failed"),
+            _repeat(self._policies, _watch_budgets, every=budgets_every, failure="budgets_failed"),
             _repeat(self._mail, self._send_and_forget, every=mail_every, failure="mail_failed"),
         )
 
@@ -58,13 +67,20 @@ def _act() -> None:
         pass  # there may be more
 
 
+def _watch_budgets() -> None:
+    """Find what was reached by calls after which no run has looked, then note whom to tell."""
+    budgets.warn_due()
+    while budget_notices.note_warnings() >= budget_notices.BATCH:
+        pass  # there may be more
+
+
 async def _repeat(threads: ThreadPoolExecutor, duty: Callable[[], object], *, every: float, failure: str) -> None:
     while True:
         await asyncio.sleep(every)
         try:
             await asyncio.get_running_loop().run_in_executor(threads, _with_connection, duty)
         except Exception:
-            logger.exception("A duty at gates could not be done", extra={"action": failure})
+            logger.exception("A duty could not be done", extra={"action": failure})
 
 
 def _with_connection(duty: Callable[[], object]) -> None:

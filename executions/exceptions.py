@@ -2,7 +2,7 @@
 
 CombineError                     code
 ├── NotFound
-│   ├── BudgetNotFound           BUDGET_NOT_FOUND
+│   ├── BudgetNotFound           NOT_FOUND, since the API has none
 │   ├── ExecutionNotFound        EXECUTION_NOT_FOUND
 │   ├── GateNotFound             GATE_NOT_FOUND
 │   ├── ProjectNotFound          PROJECT_NOT_FOUND
@@ -50,8 +50,6 @@ class NotFound(CombineError):
 
 
 class BudgetNotFound(NotFound):
-    code = "BUDGET_NOT_FOUND"
-
     def __init__(self, budget_id: str) -> None:
         super().__init__(f"There is no budget {budget_id}.")
 

@@ -1,4 +1,4 @@
-"""Mail about gates: one message to one person about all that there is to tell them, with links to the gates' pages.
+"""Mail about gates and budgets: one message to one person about all that there is to tell them, with links.
 
 Nothing that a model wrote is in it. The database is asked before and after, never while the mail server is.
 """
@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from documents.rendering import visible
+from executions import budget_words
 from executions.models import Gate, GateKind, GateNotice, NoticeKind
 from executions.pages.home import gate_url
 from executions.services import notices
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """What is said of one gate."""
+    """What is said of one gate, or of one budget."""
 
     what: str
     run: str
@@ -82,13 +83,34 @@ def message_to(parcel: Parcel) -> EmailMessage:
 
 def _subject(told: Sequence[GateNotice]) -> str:
     if len(told) == 1:
-        return f"{_lead(told[0])}: {_name(told[0].gate)}"
-    count = len({each.gate_id for each in told})
-    return ngettext("%(count)s gate needs you", "%(count)s gates need you", count) % {"count": count}
+        return _headline(told[0])
+    gates = len({each.gate_id for each in told} - {None})
+    warnings = sum(each.warning_id is not None for each in told)
+    parts = []
+    if gates:
+        parts.append(ngettext("%(count)s gate needs you", "%(count)s gates need you", gates) % {"count": gates})
+    if warnings:
+        counted = ngettext("%(count)s budget is used to a mark", "%(count)s budgets are used to a mark", warnings)
+        parts.append(counted % {"count": warnings})
+    return ", ".join(parts)
+
+
+def _headline(notice: GateNotice) -> str:
+    if notice.warning is not None:
+        return budget_words.headline(notice.warning)
+    return f"{_lead(notice, _gate(notice))}: {_name(_gate(notice))}"
+
+
+def _gate(notice: GateNotice) -> Gate:
+    assert notice.gate is not None
+    return notice.gate
 
 
 def _line(parcel: Parcel, notice: GateNotice) -> _Line:
-    gate = notice.gate
+    if (warning := notice.warning) is not None:
+        url = _absolute(budget_words.place(warning, parcel.user))
+        return _Line(what=_headline(notice), run=budget_words.standing(warning), due="", url=url)
+    gate = _gate(notice)
     run = _("%(workflow)s, project %(project)s, %(scope)s")
     names = {
         "workflow": visible(gate.execution.revision.name),
@@ -98,13 +120,10 @@ def _line(parcel: Parcel, notice: GateNotice) -> _Line:
     due = ""
     if gate.due_at is not None and notice.kind != NoticeKind.ENDED:
         due = _("Due %(when)s UTC") % {"when": f"{gate.due_at:%Y-%m-%d %H:%M}"}
-    return _Line(
-        what=f"{_lead(notice)}: {_name(gate)}", run=run % names, due=due, url=_absolute(gate_url(gate, parcel.user))
-    )
+    return _Line(what=_headline(notice), run=run % names, due=due, url=_absolute(gate_url(gate, parcel.user)))
 
 
-def _lead(notice: GateNotice) -> str:
-    gate = notice.gate
+def _lead(notice: GateNotice, gate: Gate) -> str:
     is_review = gate.kind == GateKind.ACCEPTANCE
     match notice.kind:
         case NoticeKind.OPENED:

@@ -14,11 +14,12 @@ from django import forms
 from django.contrib.auth.models import User
 
 from executions.amounts import money
-from executions.exceptions import Conflict, Invalid, NotPermitted
+from executions.exceptions import Conflict, Invalid, NotPermitted, TooManyRuns
 from executions.models import Execution, ExecutionStatus
 from executions.overview import goes_on_from, kept_when_cancelled
 from executions.services.access import OPERATOR, is_operator
 from executions.services.executions import MAX_BUDGET, MAX_REASON, cancel_execution, retry_execution
+from executions.services.stopped import is_own, is_shared
 
 _CAN_CANCEL = (
     ExecutionStatus.PENDING,
@@ -110,6 +111,8 @@ def perform(kind: Kind, user: User, execution: Execution, form: ReasonForm) -> R
     except Conflict as conflict:
         execution.refresh_from_db()
         return Refused(status=409, conflict=conflict.detail)
+    except TooManyRuns as many:
+        return Refused(status=429, conflict=many.detail)
     except Invalid as invalid:
         for error in invalid.errors:
             name = error.path.removeprefix("/")
@@ -127,8 +130,13 @@ def _retry_effects(execution: Execution) -> list[str]:
     said += goes_on_from(execution)
     if execution.error_code == "DOCUMENT_REJECTED":
         said.append("The rejected document is done again, with the reviewer's reason and yours.")
-    if execution.error_code == "BUDGET_EXHAUSTED":
-        said.append("The budget was used up. Unless you raise it, the run fails again at once.")
+    if is_shared(execution.error_code, execution.error_detail):
+        said.append(
+            "A budget that it shares with others was used up. Unless that was raised, or its next period has begun, the"
+            " run fails again at once."
+        )
+    elif is_own(execution.error_code, execution.error_detail):
+        said.append("The run's own budget was used up. Unless you raise it here, the run fails again at once.")
     if execution.budget_usd is not None:
         said.append(f"Spent so far: {money(execution.cost_usd)} of {money(execution.budget_usd)}.")
     return said

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from combine.api.openapi.views import document
 from executions.api.event_data import DATA
-from executions.models import Event, EventType
+from executions.models import Event, EventType, Execution
+from executions.services.budgets import set_budget
 from executions.services.executions import retry_execution
+from executions.tests.admin.desk import staff
 from executions.tests.driving import drive
 from executions.tests.engine_cast import decide, person, start
 from executions.tests.engine_definitions import epics
@@ -43,6 +47,13 @@ def world(db: None) -> World:
     retry_execution(actor=person("alice"), execution_id=runs["failed"].pk, reason="Again.")
     runs["many"] = start(epics(), by="alice", project=world.alice.project_id)
     drive(runs["many"])
+    runs["stopped"] = start(epics(), by="alice", project=world.alice.project_id, budget=Decimal(0))
+    drive(runs["stopped"])
+    # Less than half is spent by now, and the rest is less than a call may cost.
+    amount = sum(run.cost_usd for run in Execution.objects.all()) * 3
+    set_budget(actor=staff("root"), project_id=None, workflow_id="", period="day", amount_usd=amount, at=timezone.now())
+    runs["stopped with others"] = start(epics(), by="alice", project=world.alice.project_id)
+    drive(runs["stopped with others"])
     return world
 
 
@@ -57,13 +68,15 @@ def test_every_type_of_event_is_described() -> None:
 
 
 def test_histories_are_as_described(world: World, alice: APIClient) -> None:
-    seen = set()
+    seen, scopes = set(), set()
     for run in world.alice.runs.values():
         for event in alice.get(f"/api/v1/executions/{run.pk}/events?limit=1000").json()["results"]:
             assert problems_of(event, EVENT, is_strict=True) == [], event
             assert set(event["data"]) == set(DATA[event["event_type"]]), event
             seen.add(event["event_type"])
+            scopes.add(event["data"].get("scope"))
     assert seen == set(EventType.values)
+    assert scopes >= {"execution", "all"}
 
 
 def test_streams_are_as_described(world: World, alice: APIClient) -> None:

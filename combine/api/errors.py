@@ -1,6 +1,7 @@
 """From exceptions to problem details: the one place where what the domain refuses becomes a status.
 
-executions.exceptions    NotFound 404, Invalid 422, NotPermitted 403, Conflict 409 (its kinds with more facts)
+executions.exceptions    NotFound 404, Invalid 422, NotPermitted 403, Conflict 409 (its kinds with more facts),
+                         TooManyRuns 429
 workflows                WorkflowNotFound, StepNotFound 404
 REST framework           ParseError 400 (body or query), ValidationError 422, the others as they say
 Django                   Http404 404, PermissionDenied 403, RequestDataTooBig 413, SuspiciousOperation 400
@@ -92,6 +93,11 @@ def _(exc: domain.Invalid) -> Problem:
 @problem_of.register
 def _(exc: domain.NotPermitted) -> Problem:
     return Problem(status=403, code=exc.code, detail=exc.detail)
+
+
+@problem_of.register
+def _(exc: domain.TooManyRuns) -> Problem:
+    return Problem(status=429, code=exc.code, detail=exc.detail, headers={"Retry-After": str(exc.wait)})
 
 
 @problem_of.register
@@ -202,7 +208,9 @@ def _clipped(text: str) -> str:
 
 def _log(exc: Exception, problem: Problem, context: Mapping[str, Any]) -> None:
     request = context["request"]
+    # The formatter takes from the request what its address names.
     facts = {"action": "api_error", "code": problem.code, "method": request.method, "path": request.path}
+    facts["request"] = request
     if problem is UNAVAILABLE:
         logger.warning("The database did not answer", extra={**facts, "error": type(exc).__name__})
     else:

@@ -6,6 +6,7 @@ from django.contrib import admin
 from executions.admin import (
     accounts,
     audit,
+    budgets,
     calls,
     deputies,
     documents,
@@ -24,6 +25,7 @@ admin.site.site_url = None
 __all__ = [
     "accounts",
     "audit",
+    "budgets",
     "calls",
     "deputies",
     "documents",

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Count, Field, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -91,17 +91,42 @@ class AccountAdmin(UserAdmin[User]):
         return moment(user.date_joined)
 
 
+class RoleForm(forms.ModelForm[Group]):
+    """Of Django's permissions one is asked for here: that to set budgets."""
+
+    sets_budgets = forms.BooleanField(
+        label="Sets budgets",
+        required=False,
+        help_text="Staff with this role may set, raise and end budgets of the projects that they see.",
+    )
+
+    def __init__(self, *args: Any, **keys: Any) -> None:
+        super().__init__(*args, **keys)
+        if self.instance.pk is not None:
+            self.initial["sets_budgets"] = _budget_right().group_set.filter(pk=self.instance.pk).exists()
+
+
+def _budget_right() -> Permission:
+    return Permission.objects.get(content_type__app_label="executions", codename="change_budget")
+
+
 @admin.register(Group)
 class RoleAdmin(GroupAdmin):
     """A role is a group's name; workflows say what it decides on."""
 
+    form = RoleForm
     list_display = ("name", "member_count")
-    fields = ("name", "members")
+    fields = ("name", "sets_budgets", "members")
     readonly_fields = ("members",)
     filter_horizontal = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).annotate(member_count=Count("user"))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        rights = form.instance.permissions
+        (rights.add if form.cleaned_data["sets_budgets"] else rights.remove)(_budget_right())
 
     @admin.display(description="members", ordering="member_count")
     def member_count(self, group: Group) -> int:

@@ -12,9 +12,10 @@ from django.utils import timezone
 from documents.models import Document
 from documents.rendering import Rendered, render
 from executions.amounts import duration, money
-from executions.models import Event, Execution, Gate, LLMCall, Step, StepStatus
+from executions.models import Budget, Event, Execution, Gate, LLMCall, Step, StepStatus
 from executions.overview import spending_by_step, spending_of, status_sentence
-from executions.services.access import gates_waiting_for, undecided_gates
+from executions.services.access import gates_waiting_for, is_operator, undecided_gates
+from executions.services.stopped import is_own, stopper_of
 
 MOST_STEPS = 300
 MOST_EVENTS = 50
@@ -44,6 +45,8 @@ def page_context(execution: Execution, user: User) -> dict[str, Any]:
     return {
         "execution": execution,
         "sentence": status_sentence(execution, waiting),
+        "stopper": _stopper(execution, user),
+        "may_raise": is_own(execution.error_code, execution.error_detail) and is_operator(user),
         "for_me": [gate for gate in waiting if gate.pk in mine],
         "for_others": [gate for gate in waiting if gate.pk not in mine],
         "spending": spending,
@@ -58,6 +61,12 @@ def page_context(execution: Execution, user: User) -> dict[str, Any]:
         "calls": _calls(execution),
         "limits": {"steps": MOST_STEPS, "events": MOST_EVENTS, "calls": MOST_CALLS},
     }
+
+
+def _stopper(execution: Execution, user: User) -> Budget | None:
+    """Return the shared budget that has stopped the run, where the person may look at it."""
+    budget = stopper_of(execution)
+    return budget if budget is not None and (budget.project_id is not None or user.is_superuser) else None
 
 
 def _step_lines(execution: Execution) -> list[StepLine]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from executions.engine.state import RetryReason
-from executions.models import EventType
+from executions.models import BudgetPeriod, EventType
 
 JSON = dict[str, Any]
 
@@ -44,6 +44,15 @@ DATA: dict[str, JSON] = {
     EventType.DOCUMENT_CREATED: {"document_id": _ID, "doc_type": _TEXT, "version": _WHOLE, "content_sha256": _TEXT},
     EventType.ITERATION_EXPANDED: {"total": _WHOLE, "items": _TEXTS},
     EventType.EXECUTION_RETRIED: {"by": _TEXT, "reason": _TEXT_OR_NULL},
+    EventType.BUDGET_WARNING: {
+        "scope": {"type": "string", "enum": ["execution", "project", "project_workflow", "workflow", "all"]},
+        "project_id": _TEXT_OR_NULL,
+        "workflow_id": _TEXT_OR_NULL,
+        "period": {"type": ["string", "null"], "enum": [*BudgetPeriod.values, None]},
+        "percent": _WHOLE,
+        "spent_usd": _TEXT_OR_NULL,
+        "budget_usd": _TEXT_OR_NULL,
+    },
     EventType.EXECUTION_COMPLETED: {},
     EventType.EXECUTION_FAILED: {"code": _TEXT, "detail": _TEXT},
     EventType.EXECUTION_CANCELLED: {"by": _TEXT, "reason": _TEXT_OR_NULL},

@@ -101,7 +101,7 @@ class BudgetEntry(models.Model):
 class BudgetWarning(models.Model):
     """A share of a budget that was reached: of an account's, or of an execution's own. ``percent`` is 50, 80 or 100.
 
-    100 is also given when the next call no longer fits.
+    100 is also given when the next call no longer fits. ``told_at`` is set when it was noted whom to tell by mail.
     """
 
     account = models.ForeignKey(
@@ -114,9 +114,11 @@ class BudgetWarning(models.Model):
     spent_usd = models.DecimalField(max_digits=20, decimal_places=10)
     budget_usd = models.DecimalField(max_digits=20, decimal_places=10)
     at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-at", "-id")
+        indexes = (models.Index(fields=("id",), condition=Q(told_at__isnull=True), name="budgetwarning_untold_idx"),)
 
     def __str__(self) -> str:
         return f"{self.percent} % of {self.budget_usd}"

@@ -192,6 +192,14 @@ class Event(models.Model):
     class Meta:
         ordering = ("execution", "seq")
         constraints = (models.UniqueConstraint(fields=("execution", "seq"), name="event_seq_once"),)
+        indexes = (
+            # Few are: so it is quickly known whether a step had failed between two of its attempts.
+            models.Index(
+                fields=("execution",),
+                condition=Q(event_type__in=("step_failed", "execution_retried")),
+                name="event_failed_idx",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.seq} {self.event_type}"

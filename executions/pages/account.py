@@ -1,4 +1,4 @@
-"""A person's own page: whether they want mail about what waits, and who decides for them while they are away."""
+"""A person's own page: which mail they want, and who decides for them while they are away."""
 
 from __future__ import annotations
 
@@ -19,16 +19,24 @@ from executions.exceptions import CombineError, Conflict, Invalid, NotFound
 from executions.models import MailWish
 from executions.pages.viewers import page, viewer
 from executions.services.deputies import deputies_of, end_deputy, name_deputy
-from executions.services.notices import mail_wish, set_mail_wish
+from executions.services.notices import mail_wishes, set_mail_wish
 
 _FIELDS = {"/deputy": "deputy", "/last_day": "last_day"}
 _DAY = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
+_WHEN = [(MailWish.AT_ONCE.value, gettext_lazy("At once")), (MailWish.OFF.value, gettext_lazy("Never"))]
+
+
 class MailForm(forms.Form):
-    mail = forms.ChoiceField(
-        label=gettext_lazy("Mail about what waits for me"),
-        choices=[(MailWish.AT_ONCE.value, gettext_lazy("At once")), (MailWish.OFF.value, gettext_lazy("Never"))],
+    mail = forms.ChoiceField(label=gettext_lazy("Mail about what waits for me"), choices=_WHEN)
+    budgets = forms.ChoiceField(
+        label=gettext_lazy("Mail about budgets"),
+        choices=_WHEN,
+        required=False,
+        help_text=gettext_lazy(
+            "When 50, 80 and 100% are used: of a run that you started, or of a budget in your care."
+        ),
     )
 
 
@@ -86,7 +94,7 @@ def _name(user: User, form: DeputyForm, at: datetime) -> bool:
 def _set_mail(request: HttpRequest, user: User) -> HttpResponse:
     form = MailForm(request.POST)
     if form.is_valid():
-        set_mail_wish(actor=user, wish=form.cleaned_data["mail"])
+        set_mail_wish(actor=user, wish=form.cleaned_data["mail"], budgets=form.cleaned_data["budgets"] or None)
         messages.success(request, _("Kept."))
     else:
         messages.error(request, _("Choose when you want mail."))
@@ -108,9 +116,9 @@ def _end(request: HttpRequest, user: User, at: datetime) -> HttpResponse:
 
 
 def _page(request: HttpRequest, user: User, form: DeputyForm, at: datetime, *, status: int = 200) -> HttpResponse:
-    rows = list(deputies_of(user, at=at))
+    rows, wishes = list(deputies_of(user, at=at)), mail_wishes(user)
     context: dict[str, Any] = {
-        "mail_form": MailForm(initial={"mail": mail_wish(user).value}),
+        "mail_form": MailForm(initial={"mail": wishes.mail.value, "budgets": wishes.budgets.value}),
         "form": form,
         "problems": _problems(form),
         "own": [row for row in rows if row.absent_id == user.pk],

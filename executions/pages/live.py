@@ -135,7 +135,7 @@ def _asked(request: HttpRequest, execution: Execution, kind: Kind, form: ReasonF
         "effects": kind.effects(execution),
         "conflict": refused.conflict,
         "reason_against": run_acts.reason_against(kind, viewer(request), execution),
-        "is_refused": refused.status in (403, 409),
+        "is_refused": refused.status in (403, 409, 429),
     }
     # A form that was wrong is no success, whatever the desk answers.
     status = 422 if refused.status == 200 and form.is_bound else refused.status

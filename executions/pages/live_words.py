@@ -36,7 +36,7 @@ def _of(text: Text, icon: str = "dot", look: str = "idle", kind: Kind = "all") -
 
 
 # By type, or by type and the value of the field in VARIANTS. Names of fields: those of the event's data, beside
-# ``document`` (the name of the type) and ``count`` (of questions).
+# ``document`` (the name of the type), ``count`` (of questions) and ``budget`` (which one, and whether all is used).
 SENTENCES: dict[str, Sentence] = {
     "execution_started": _of(_("Started: {workflow_id}, revision {revision}"), "play", "busy"),
     "step_started": _of(_("started, try {attempt} ({model})"), "play", "busy"),
@@ -61,6 +61,25 @@ SENTENCES: dict[str, Sentence] = {
     "iteration_expanded": _of(_("has {total} items"), "chevron", "idle"),
     "iteration_expanded.1": _of(_("has 1 item"), "chevron", "idle"),
     "execution_retried": _of(_("Retried by {by}"), "again", "busy", "people"),
+    "budget_warning": _of(_("{percent}% of a budget is used"), "dot", "wait", "errors"),
+    "budget_warning.execution": _of(_("{percent}% of this run's budget is used"), "dot", "wait", "errors"),
+    "budget_warning.execution.used_up": _of(_("This run's budget is used up"), "dot", "bad", "errors"),
+    "budget_warning.project": _of(_("{percent}% of the project's budget is used"), "dot", "wait", "errors"),
+    "budget_warning.project.used_up": _of(_("The project's budget is used up"), "dot", "bad", "errors"),
+    "budget_warning.project_workflow": _of(
+        _("{percent}% of the project's budget for {workflow_id} is used"), "dot", "wait", "errors"
+    ),
+    "budget_warning.project_workflow.used_up": _of(
+        _("The project's budget for {workflow_id} is used up"), "dot", "bad", "errors"
+    ),
+    "budget_warning.workflow": _of(
+        _("{percent}% of the budget of all runs of {workflow_id} is used"), "dot", "wait", "errors"
+    ),
+    "budget_warning.workflow.used_up": _of(
+        _("The budget of all runs of {workflow_id} is used up"), "dot", "bad", "errors"
+    ),
+    "budget_warning.all": _of(_("{percent}% of the budget of all runs is used"), "dot", "wait", "errors"),
+    "budget_warning.all.used_up": _of(_("The budget of all runs is used up"), "dot", "bad", "errors"),
     "execution_completed": _of(_("Completed"), "check", "good"),
     "execution_failed": _of(_("Failed ({code})"), "cross", "bad", "errors"),
     "execution_cancelled": _of(_("Cancelled by {by}"), "stop", "idle", "people"),
@@ -70,6 +89,7 @@ VARIANTS = {
     "clarification_needed": "count",
     "acceptance_decided": "decision",
     "iteration_expanded": "total",
+    "budget_warning": "budget",
 }
 # What of the data is told beside the sentence, in the words of whoever said it: the first that is there.
 DETAILS = ("comment", "reason_given", "finding", "detail")
@@ -184,6 +204,10 @@ CAUSES: dict[str, Cause] = {
         act=_("Look at the worker's log for the error; then retry the run."),
     ),
 }
+SHARED_BUDGET = Cause(
+    cause=_("The next call could have gone beyond a budget that this run shares with others, so it was not sent."),
+    act=_("The details say which. Have it raised, or wait for its next period; then retry the run."),
+)
 UNKNOWN_CAUSE = Cause(cause=_("A step could not be done."), act=_("Read the details, then retry the run."))
 
 
@@ -205,6 +229,7 @@ def fields_of(event_type: str, data: Mapping[str, Any], types: Mapping[str, str]
     fields["roles"] = ", ".join(data.get("roles") or ()) or "operator"
     findings = data.get("findings") or ()
     fields["finding"] = findings[0].get("detail") if findings else ""
+    fields["budget"] = f"{data.get('scope')}{'.used_up' if data.get('percent', 0) >= 100 else ''}"
     fields["reason_given"] = data.get("reason") if event_type.startswith("execution_") else ""
     return fields
 

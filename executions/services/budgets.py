@@ -107,7 +107,7 @@ def set_budget(
     errors = budget_errors(amount_usd, path="/amount_usd")
     if period not in BudgetPeriod.values:
         errors.append(FieldError(path="/period", code="UNKNOWN_CHOICE", detail="must be day or month"))
-    if project_id is not None and not Project.objects.visible_to(actor).filter(pk=project_id).exists():
+    if project_id is not None and not _is_visible(actor, project_id):
         errors.append(FieldError(path="/project_id", code="UNKNOWN", detail=f"there is no project {project_id}"))
     if errors:
         raise Invalid(errors)
@@ -131,7 +131,8 @@ def end_budget(*, actor: User, budget_id: int, at: datetime) -> Budget:
     """
     with transaction.atomic():
         budget = Budget.objects.select_for_update().filter(pk=budget_id).first()
-        if budget is None:
+        is_seen = budget is not None and (budget.project_id is None or _is_visible(actor, budget.project_id))
+        if budget is None or not is_seen:
             raise BudgetNotFound(str(budget_id))
         _require(actor, budget.project_id)
         if budget.is_active:
@@ -249,6 +250,10 @@ def _require(actor: User, project_id: str | None) -> None:
             raise NotPermitted("Budgets are set by staff with the permission to change budgets.")
         if project_id is None and not actor.is_superuser:
             raise NotPermitted("A budget of more than one project is set by an administrator.")
+
+
+def _is_visible(actor: User, project_id: str) -> bool:
+    return Project.objects.visible_to(actor).filter(pk=project_id).exists()
 
 
 def _locked(budget: Budget) -> LockedBudget:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from executions.terminal.following import Happening
-from executions.terminal.wording import clean, counted, listed, short
+from executions.terminal.wording import clean, counted, listed, money, short
 
 _ITEM = re.compile(r"\[([^\]]*)\]")
 
@@ -113,6 +114,22 @@ def _execution_retried(happening: Happening) -> _Words:
     return "▶", "bold", f"retried by {clean(happening.data['by'])}{reason}"
 
 
+def _budget_warning(happening: Happening) -> _Words:
+    data = happening.data
+    subject = {
+        "execution": "this run's budget",
+        "project": "the project's budget",
+        "project_workflow": f"the project's budget for {data['workflow_id']}",
+        "workflow": f"the budget of all runs of {data['workflow_id']}",
+    }.get(data["scope"], "the budget of all runs")
+    known = data["spent_usd"] is not None
+    figures = f" ({money(Decimal(data['spent_usd']))} of {money(Decimal(data['budget_usd']))} spent)" if known else ""
+    told = (
+        f"{clean(subject)} is used up" if data["percent"] >= 100 else f"{data['percent']}% of {clean(subject)} is used"
+    )
+    return "!", "yellow", f"{told}{figures}"
+
+
 def _execution_completed(_happening: Happening) -> _Words:
     return "✓", "bold green", "completed"
 
@@ -139,6 +156,7 @@ _WORDS: dict[str, Callable[[Happening], _Words]] = {
     "document_created": _document_created,
     "iteration_expanded": _iteration_expanded,
     "execution_retried": _execution_retried,
+    "budget_warning": _budget_warning,
     "execution_completed": _execution_completed,
     "execution_failed": _execution_failed,
     "execution_cancelled": _execution_cancelled,

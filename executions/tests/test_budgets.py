@@ -379,6 +379,8 @@ def test_who_may_set_budgets() -> None:
     with pytest.raises(Invalid) as refused:
         a_budget(6, by="ed")
     assert [each.path for each in refused.value.errors] == ["/project_id"]
+    with pytest.raises(BudgetNotFound):
+        end_budget(actor=person_of_staff("ed"), budget_id=Budget.objects.get().pk, at=timezone.now())
     assert states(person_of_staff("ed")) == []
     assert len(states(person("eva"))) == 1
     refusals = AuditEntry.objects.filter(act="budget.set", outcome="refused")

@@ -14,7 +14,7 @@ from executions.models.webhooks import WebhookDelivery
 # Keys of an event's data that name things. The others hold texts: questions, comments, findings, reasons, names.
 _THIN = (
     "document_id", "doc_type", "version", "content_sha256", "gate_id", "decision", "code", "attempt", "total", "due_at",
-    "workflow_id", "revision",
+    "workflow_id", "revision", "scope", "period", "percent", "spent_usd", "budget_usd",
 )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def a_run_of_fifty_branches_never_spends_more_than_its_budget(place: Place) -> N
         execution = start(branching(), project="fifty", brief={"wish": "fifty lighthouses"}, budget=budget)
         _fail_with_a_death(site, [execution])
         execution.refresh_from_db()
-        assert (execution.error_code, execution.reserved_usd) == ("BUDGET_EXHAUSTED", 0)
+        assert (execution.error_code, execution.reserved_usd) == ("BUDGET_EXHAUSTED", Decimal(0))
         assert execution.cost_usd <= budget
         calls = LLMCall.objects.filter(execution=execution).count()
         assert 10 <= calls < BRANCHES, calls

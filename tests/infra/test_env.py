@@ -64,6 +64,7 @@ def test_nothing_needs_to_be_set() -> None:
         ("COMBINE_MODELS", "sonnet", "COMBINE_MODELS='sonnet': give alias=model-id pairs"),
         ("COMBINE_MODELS", '{"sonnet": 4}', "give alias=model-id pairs"),
         ("COMBINE_THROTTLE", "fast", "COMBINE_THROTTLE='fast': give off, a rate"),
+        ("COMBINE_MAX_ACTIVE_RUNS_PER_USER", "-1", "COMBINE_MAX_ACTIVE_RUNS_PER_USER='-1': give a whole number from 0"),
         ("COMBINE_HOME", "/etc/hosts", "this is not a directory"),
         ("REDIS_URL", "localhost:6379", "REDIS_URL: give a URL that starts with redis://"),
         ("ANTHROPIC_BASE_URL", "example.org", "ANTHROPIC_BASE_URL: give a URL"),
@@ -101,6 +102,7 @@ def test_lists_rates_and_aliases_are_read() -> None:
             "COMBINE_MODELS": "sonnet=claude-x, mine = claude-y",
             "COMBINE_THROTTLE": "user=10/s,start=off",
             "COMBINE_PORT": "60000",
+            "COMBINE_MAX_ACTIVE_RUNS_PER_PROJECT": "20",
         }
     )
 
@@ -108,6 +110,7 @@ def test_lists_rates_and_aliases_are_read() -> None:
     assert env.models == {"sonnet": "claude-x", "mine": "claude-y"}
     assert (env.throttle["user"], env.throttle["start"]) == ("10/s", None)
     assert env.derived_offline_port == 61000
+    assert (env.max_runs_per_project, env.max_runs_per_user) == (20, 0)
     assert set(read_env({"COMBINE_THROTTLE": "off"}).throttle.values()) == {None}
 
 

@@ -193,7 +193,8 @@ MEANINGS: dict[str, tuple[str, str, JSON]] = {
         {},
     ),
     "RATE_LIMITED": (
-        "A rate is used up; `Retry-After` says when there is more.",
+        "A rate is used up, or (at a start or a retry) as many executions are under way as may be; `Retry-After` says"
+        " when to try again.",
         "The limit of 600 per minute for requests is used up; try again in 2 s.",
         {},
     ),

@@ -29,6 +29,7 @@ export function fieldsOf(event) {
     document: config.types[type] ?? type,
     count: data.questions?.length ?? 0,
     roles: data.roles?.join(", ") || config.texts.operator,
+    budget: `${data.scope}${data.percent >= 100 ? ".used_up" : ""}`,
     finding: data.findings?.[0]?.detail,
     reason_given: event.event_type.startsWith("execution_") ? data.reason : "",
   };

@@ -61,7 +61,7 @@ def test_an_account_is_given_roles_from_a_list() -> None:
     assert "user_permissions" not in page
     assert " style=" not in page
     typed = read_form(client, url, "user_form").values | {"is_staff": "on", "groups": str(editor.pk)}
-    typed |= {"notice_preference-0-mail": "at_once"}
+    typed |= {"notice_preference-0-mail": "at_once", "notice_preference-0-budgets": "at_once"}
     assert client.post(url, typed).status_code == 302
     changed = User.objects.get(pk=vic.pk)
     assert (changed.is_staff, list(changed.groups.all())) == (True, [editor])

@@ -13,6 +13,7 @@ from documents.models import Document
 from executions.models import (
     Attempt,
     AuditEntry,
+    Budget,
     Decision,
     Deputy,
     Event,
@@ -33,6 +34,8 @@ MODELS: list[type[Model]] = [Project, Execution, Step, Attempt, LLMCall, Event, 
 # A role is not enough for these; they have tests of their own.
 FOR_OPERATORS: list[type[Model]] = [Webhook, WebhookDelivery]
 FOR_ADMINISTRATORS: list[type[Model]] = [AuditEntry, Deputy]
+# A role is enough to look, and no run has one of its own.
+BESIDE_RUNS: list[type[Model]] = [Budget]
 
 
 def change_url(row: Model) -> str:
@@ -123,7 +126,7 @@ def test_people_without_access_to_the_site_are_asked_to_log_in(decided: Gate) ->
 
 def test_every_model_of_the_engine_is_registered() -> None:
     registered = {model for model in admin.site._registry if model._meta.app_label in ("executions", "documents")}
-    assert registered == {*MODELS, *FOR_OPERATORS, *FOR_ADMINISTRATORS}
+    assert registered == {*MODELS, *FOR_OPERATORS, *FOR_ADMINISTRATORS, *BESIDE_RUNS}
 
 
 @pytest.mark.parametrize("model", MODELS)
