@@ -19,7 +19,7 @@ from executions.models import Project
 from executions.services.executions import NewExecution, start_execution
 from workflows.models import Workflow
 
-EXAMPLE_ROLES = ("pm", "architect", "ba")
+EXAMPLE_ROLES = ("pm", "architect", "ba", "editor")
 PROJECT = "demo"
 WORKFLOW = "software_product"
 BRIEF = BASE_DIR / "examples" / WORKFLOW / "brief.json"
@@ -41,6 +41,7 @@ ACCOUNTS = (
     DemoAccount(name="pm", roles=("pm",), purpose="accepts what needs a project manager"),
     DemoAccount(name="architect", roles=("architect",), purpose="accepts what needs an architect"),
     DemoAccount(name="ba", roles=("ba",), purpose="accepts what needs a business analyst"),
+    DemoAccount(name="editor", roles=("editor",), purpose="accepts what needs an editor"),
     DemoAccount(name="operator", roles=(OPERATOR,), purpose="starts, cancels and retries runs (no admin pages)"),
     DemoAccount(name="viewer", roles=(VIEWER,), purpose="watches (no admin pages)"),
 )

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -83,8 +84,11 @@ def record(
     """Write what ``actor`` (``None``: a policy, or ``by``) has done into the caller's transaction.
 
     ``before`` and ``after`` hold only what was changed, as JSON; ``channel`` is given where the caller knows better
-    than the door. With ``unit`` the entry is written with what else that unit writes, in no round trip of its own.
+    than the door. With ``unit`` the entry is written with what else that unit writes, in no round trip of its own, and
+    is of that unit's time where none is given.
     """
+    if at is None and unit is not None:
+        at = unit.now
     entry = _entry(
         act, AuditOutcome.DONE, actor, about, at=at, channel=channel, before=before, after=after, detail=detail, by=by
     )
@@ -92,6 +96,22 @@ def record(
         unit.write(_INSERT, entry.params)
     else:
         database.execute(_INSERT, entry.params)
+    transaction.on_commit(partial(_log, act, actor, about), robust=True)
+
+
+def _log(act: AuditAct, actor: User | None, about: About) -> None:
+    """Say in the log that it was done, where the id of the request joins those of what it was about."""
+    gate = about.gate
+    execution_id = about.execution_id if gate is None else gate.execution_id
+    facts = {
+        "action": "acted",
+        "act": act.value,
+        "user_id": None if actor is None else actor.pk,
+        "project_id": about.project_id,
+        "execution_id": None if execution_id is None else str(execution_id),
+        "gate_id": None if gate is None else str(gate.pk),
+    }
+    logger.info("Something was done", extra={name: value for name, value in facts.items() if value})
 
 
 @contextmanager

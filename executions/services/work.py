@@ -195,7 +195,7 @@ def sweep(*, dead_after: float, asleep_after: float) -> int:
         unbooked = database.rows(_UNBOOKED, (dead_after,))
         asleep |= {row[0] for row in database.rows(_ASLEEP, (asleep_after,))}
     for execution_id in dead:
-        _swept(execution_id, partial(_take_over, execution_id, dead_after))
+        _swept(execution_id, partial(take_over, execution_id, dead_after))
     for execution_id, call_id, model, chars in unbooked:
         book = partial(ledger.book_lost, execution_id=execution_id, call_id=call_id, model=model, request_chars=chars)
         _swept(execution_id, book)
@@ -216,7 +216,7 @@ def _swept(execution_id: UUID, act: Callable[[], None]) -> None:
         )
 
 
-def _take_over(execution_id: UUID, dead_after: float) -> None:
+def take_over(execution_id: UUID, dead_after: float) -> None:
     """Free the steps that dead workers hold. A call that was answered is not repeated: its answer is read."""
     with transaction.atomic():
         unit = lock(execution_id)

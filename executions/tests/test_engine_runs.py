@@ -300,12 +300,12 @@ def test_a_duplicate_wake_up_finds_nothing_to_do() -> None:
     assert LLMCall.objects.count() == 1
 
 
-@pytest.mark.parametrize("name", ["software_product", "strategy_document"])
+@pytest.mark.parametrize("name", ["software_product", "strategy_document", "public_notice"])
 def test_the_shipped_examples_run_to_the_end(name: str) -> None:
     results = load_package(EXAMPLES / name, at=timezone.now())
     revision = next(result.revision for result in results if result.workflow_id == name)
     assert revision is not None
-    person("ann", "pm", "architect", "ba", "qa", "developer")
+    person("ann", "pm", "architect", "ba", "qa", "developer", "editor")
     execution = start(revision, brief={"idea": "A lighthouse"})
     for _ in range(50):
         drive(execution)
