@@ -20,7 +20,7 @@ from django.db import Error as DatabaseFault
 from django.db import InterfaceError, OperationalError, connection
 
 from documents.edits import carry_over
-from executions import faultpoints
+from executions import faultpoints, step_log
 from executions.batching import Batcher
 from executions.engine.state import ErrorCode
 from executions.faultpoints import reach
@@ -105,7 +105,8 @@ class Runner:
                 for task in done:
                     if not task.cancelled() and (error := task.exception()) is not None:
                         # Its wake-up is lost; the sweeper sends another.
-                        logger.error("A wake-up failed", extra={"action": "wakeup_failed"}, exc_info=error)
+                        facts = {"action": "wakeup_failed", "execution_id": str(execution_id)}
+                        logger.error("A wake-up failed", extra=facts, exc_info=error)
         except asyncio.CancelledError:
             for task in pending:
                 task.cancel()
@@ -185,7 +186,7 @@ class Runner:
             await to_the_end(self.begin(partial(work.release, claim)))
             raise
         except Exception as error:  # a step that cannot be recorded: this worker must end, so that another takes it
-            logger.exception("A step could not be recorded", extra=_facts(claim, "record_failed"))
+            logger.exception("A step could not be recorded", extra=step_log.facts_of(claim, "record_failed"))
             self._break(error)
             return advancing.Claimed()
         finally:
@@ -197,7 +198,11 @@ class Runner:
         found = await to_the_end(self._transactions.submit(request))
         self._held.update(other.token for other in found.claims)
         if found.is_superseded:
-            logger.warning("A result came too late and was dropped", extra=_facts(claim, "result_superseded"))
+            logger.warning(
+                "A result came too late and was dropped", extra=step_log.facts_of(claim, "result_superseded")
+            )
+        else:
+            logger.info("A step was recorded", extra=step_log.recorded(claim, outcome))
         return found
 
     def _break(self, error: Exception) -> None:
@@ -217,12 +222,13 @@ class Runner:
         except (Superseded, asyncio.CancelledError, DatabaseFault):
             raise
         except LLMError as error:
+            logger.warning("A model call failed", extra=step_log.failed(claim, error))
             await self.database(partial(work.book_failure, claim, error))
             if isinstance(error, TransientError) or error.retryable:
                 return ProviderFailed(error=error, jitter=random.random())  # noqa: S311 - jitter
             return Failed(code=ErrorCode(error.code), detail=str(error))
         except Exception:  # the boundary of a job: a defect fails the step, and is seen
-            logger.exception("A step failed by a defect", extra=_facts(claim, "step_defect"))
+            logger.exception("A step failed by a defect", extra=step_log.facts_of(claim, "step_defect"))
             detail = "The step failed because of a defect in The Combine; the log has the details."
             return Failed(code=ErrorCode.INTERNAL_ERROR, detail=detail)
 
@@ -249,6 +255,7 @@ class Runner:
             if self.live_text is not None:
                 self.live_text.end(claim)
         await to_the_end(self._bookings.submit((claim, response)))
+        logger.info("The model has answered", extra=step_log.answered(claim, response))
         reach("answer_booked")
         return await self._read(
             claim, response.text, response.stop_reason, model=response.model, is_offline=response.is_offline
@@ -386,13 +393,3 @@ def _produced(claim: Claim, parsed: DocumentOutput, *, model: str, is_offline: b
 def _is_document(claim: Claim, content: Any) -> bool:
     has_items = claim.collection is None or not collection_findings(content, claim.collection)
     return has_items and not build_validator(claim.doc_type.schema).problems(content)
-
-
-def _facts(claim: Claim, action: str) -> dict[str, str]:
-    return {
-        "action": action,
-        "execution_id": str(claim.execution_id),
-        "step_id": claim.step_id,
-        "path": claim.path,
-        "attempt": str(claim.attempt),
-    }

@@ -134,7 +134,8 @@ def _accept(user: User, gate: Gate, data: QueryDict, comment: str) -> BulkResult
         return BulkResult(gate=gate, what=what, is_done=False, said=refused.detail)
     except DatabaseError:
         # The others must not be lost with it, and what has been recorded must be told.
-        logger.exception("a document could not be accepted among others", extra={"gate_id": str(gate.pk)})
+        facts = {"action": "bulk_failed", "execution_id": str(gate.execution_id), "gate_id": str(gate.pk)}
+        logger.exception("A document could not be accepted among others", extra=facts)
         said = "It could not be recorded now; nothing was changed. Try it again."
         return BulkResult(gate=gate, what=what, is_done=False, said=said)
     return BulkResult(gate=gate, what=what, is_done=True, said="Accepted.")

@@ -97,7 +97,12 @@ def document_content(request: HttpRequest, document_id: UUID) -> HttpResponse:
         return HttpResponse(status=304, headers={"ETag": etag})
     logger.info(
         "A document was downloaded",
-        extra={"action": "document_downloaded", "document_id": str(document.pk), "user_id": viewer(request).pk},
+        extra={
+            "action": "document_downloaded",
+            "execution_id": str(document.execution_id),
+            "document_id": str(document.pk),
+            "user_id": viewer(request).pk,
+        },
     )
     name = f"{_UNSAFE.sub('-', document.scope_id)}-{_UNSAFE.sub('-', document.document_type)}-v{document.version}.json"
     return HttpResponse(

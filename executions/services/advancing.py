@@ -175,7 +175,9 @@ def transact_each(requests: Sequence[Request], *, worker_id: int | None) -> list
     except Exception as error:
         if len(requests) == 1 and not isinstance(requests[0], TakeRequest):
             return [error]
-        logger.exception("A transaction of several is taken apart", extra={"action": "batch_failed"})
+        ids = [str(each.execution_id) for each in requests if not isinstance(each, TakeRequest)]
+        facts = {"action": "batch_failed", "execution_ids": ids}
+        logger.exception("A transaction of several is taken apart", extra=facts)
     return [_by_itself(request, worker_id) for request in requests]
 
 

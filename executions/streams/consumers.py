@@ -89,7 +89,7 @@ class ExecutionEventStream(AsyncHttpConsumer):
             await self.send_body(RETRY, more_body=True)
             await Pump(self._hub, response.opening, self).run()
         except Exception:  # nobody waits for this task: what is not said here is said nowhere
-            logger.exception("A stream failed", extra={"action": "stream_failed", "path": self.scope["path"]})
+            logger.exception("A stream failed", extra=_failure(self.scope))
             if not self._has_begun:
                 await self.send_response(500, b"")
         await self._close()
@@ -145,7 +145,7 @@ class ExecutionSocket(AsyncWebsocketConsumer):
             else:
                 code = _CODE_OF_STATUS.get(response.status_code, INTERNAL_ERROR)
         except Exception:
-            logger.exception("A stream failed", extra={"action": "stream_failed", "path": self.scope["path"]})
+            logger.exception("A stream failed", extra=_failure(self.scope))
             code = INTERNAL_ERROR
         await self.close(code)
 
@@ -176,6 +176,12 @@ async def _end(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _failure(scope: Any) -> dict[str, Any]:
+    """Return what the log is told of a stream that failed."""
+    named = scope.get("url_route", {}).get("kwargs", {}).get("execution_id", "")
+    return {"action": "stream_failed", "path": scope["path"], "execution_id": named[:64]}
 
 
 def _headers(response: HttpResponseBase) -> Iterable[tuple[bytes, bytes]]:

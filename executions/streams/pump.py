@@ -52,7 +52,8 @@ class Pump:
                 raise
             task.uncancel()
             facts = {"action": "stream_closed", "reason": watcher.ending.value}
-            logger.info("A stream was closed", extra=facts | {"execution_id": str(self._opening.execution_id)})
+            about = {"execution_id": str(self._opening.execution_id), "request_id": self._opening.request_id}
+            logger.info("A stream was closed", extra=facts | about)
             return watcher.ending
         return Ending.OVER
 

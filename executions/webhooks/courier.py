@@ -108,6 +108,7 @@ class Courier:
             "A webhook was called",
             extra={
                 "action": "webhook_called",
+                "execution_id": parcel.happening.execution_id,
                 "webhook_id": str(parcel.happening.webhook_id),
                 "delivery_id": str(parcel.delivery_id),
                 "attempt": parcel.attempt,
@@ -128,7 +129,8 @@ class Courier:
             headers = signed_headers(message_id=str(parcel.delivery_id), at=timezone.now(), body=body, keys=keys)
             return await self._sender.post(parcel.url, headers=headers, body=body)
         except Exception:  # the boundary of a job: a defect is seen, and the delivery does not stay claimed
-            logger.exception("A webhook failed by a defect", extra={"action": "webhook_defect"})
+            facts = {"action": "webhook_defect", "delivery_id": str(parcel.delivery_id)}
+            logger.exception("A webhook failed by a defect", extra=facts)
             return _not_sent("INTERNAL_ERROR", "The attempt failed because of a defect in The Combine; see the log.")
 
     async def _database(self, function: Callable[[], T]) -> T:

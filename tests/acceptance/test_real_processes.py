@@ -34,7 +34,6 @@ SCENARIOS: dict[str, Scenario] = {
 SCENARIOS |= crashes.KILLED_AT | crashes.ANSWER_LOST
 
 
-@pytest.mark.xdist_group("real processes")
 @pytest.mark.chaos
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow

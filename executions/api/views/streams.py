@@ -26,6 +26,7 @@ from executions.api.operations import executions as operations
 from executions.api.views.callers import caller, execution_uuid
 from executions.exceptions import ExecutionNotFound
 from executions.models import Event, Execution
+from executions.origin import current_origin
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -46,13 +47,17 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What a stream begins with. ``after`` is the last event that the reader has, ``last_seq`` the last there is."""
+    """What a stream begins with. ``after`` is the last event that the reader has, ``last_seq`` the last there is.
+
+    ``request_id`` is that of the request which opened it: what the log tells of the stream later has it too.
+    """
 
     execution_id: UUID
     credential: Credential
     after: int
     last_seq: int
     connected: Frame
+    request_id: str = ""
 
 
 class StreamResponse(HttpResponse):
@@ -116,6 +121,7 @@ class ExecutionStream(APIView):
             after=after,
             last_seq=execution.last_seq,
             connected=connected_frame(execution, user),
+            request_id=current_origin().request_id,
         )
         if getattr(request, "is_opening", False):
             return StreamResponse(opening)

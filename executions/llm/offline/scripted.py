@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,7 +47,8 @@ class JournalEntry:
     """One request for a message, with when its answer ended: in one of three ways.
 
     ``finished``: all of it was written, message_stop included; ``faulted_at``: a fault was played to its end;
-    ``disconnected_at``: the other side hung up first.
+    ``disconnected_at``: the other side hung up first. ``usage`` is what the whole answer comes to; that much is charged
+    for one that is finished.
     """
 
     n: int
@@ -60,6 +61,8 @@ class JournalEntry:
     finished: float | None = None
     faulted_at: float | None = None
     disconnected_at: float | None = None
+    message_id: str = ""
+    usage: JSON = field(default_factory=dict)
 
 
 class ScriptedModel:
@@ -206,7 +209,9 @@ class ScriptedModel:
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         text = reply.text if reply.text is not None else self._writer.text_for(body)
-        Transmission(connection, body, reply, text, number, on_end=lambda end: self._ended(entry, end)).begin()
+        answer = Transmission(connection, body, reply, text, number, on_end=lambda end: self._ended(entry, end))
+        entry.message_id, entry.usage = answer.message_id, answer.usage
+        answer.begin()
 
     def _choose(self, body: JSON, prompt: str, number: int) -> tuple[Reply, str]:
         if self.script is not None:

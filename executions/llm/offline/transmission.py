@@ -111,11 +111,11 @@ class Transmission:
 
     def _send_message(self) -> None:
         message = sse.message_body(
-            message_id=self._message_id,
+            message_id=self.message_id,
             model=self._body.get("model", ""),
             text=self._text * self._reply.repeat,
             stop_reason=self._reply.stop_reason or "end_turn",
-            usage={**self._input_usage, "output_tokens": self._output_tokens},
+            usage=self.usage,
         )
         self._whole(200, json.dumps(message).encode(), headers=f"request-id: {self._request_id}\r\n")
 
@@ -128,7 +128,7 @@ class Transmission:
             self._connection.write(head + STREAM_END)
             return self._end()
         start = sse.message_start(
-            message_id=self._message_id, model=self._body.get("model", ""), usage=self._input_usage
+            message_id=self.message_id, model=self._body.get("model", ""), usage=self._input_usage
         )
         self._pieces = list(sse.split_text(self._text, self._reply.chunk_count)) * self._reply.repeat
         self._pieces.reverse()
@@ -191,8 +191,13 @@ class Transmission:
         return f"req_scripted_{self._number}"
 
     @property
-    def _message_id(self) -> str:
+    def message_id(self) -> str:
         return f"msg_scripted_{self._number}"
+
+    @property
+    def usage(self) -> JSON:
+        """What the whole answer comes to."""
+        return {**self._input_usage, "output_tokens": self._output_tokens}
 
     @property
     def _input_usage(self) -> JSON:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -9,7 +10,9 @@ import uvloop
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from executions.worker import run_worker
+from executions.worker import WorkerOver, run_worker
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -29,6 +32,6 @@ class Command(BaseCommand):
         self.stdout.flush()
         try:
             uvloop.run(run_worker(concurrency=options["concurrency"]))
-        except RuntimeError as error:
-            self.stderr.write(f"worker: {error}")
+        except WorkerOver as error:
+            logger.error("The worker ends by itself", extra={"action": "worker_over", "why": str(error)})  # noqa: TRY400
             sys.exit(1)
