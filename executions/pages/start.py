@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -11,14 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from executions.exceptions import Invalid, NotPermitted, ProjectNotFound
+from executions.exceptions import Invalid, NotPermitted, ProjectNotFound, TooManyRuns
 from executions.models import Project
 from executions.pages.brief import brief_documents
+from executions.pages.estimate import budget_warning, drawn_from, figures
 from executions.pages.execution_list import MOST_CHOICES
 from executions.pages.outline import gate_count, outline
 from executions.pages.start_form import StartForm
 from executions.pages.viewers import page, viewer
 from executions.services.access import OPERATOR, is_operator
+from executions.services.estimates import estimate_run
 from executions.services.executions import start_execution
 from executions.services.idempotency import Asked, KeptAnswer, hold_key, keep_answer
 from workflows.exceptions import WorkflowNotFound
@@ -63,9 +67,14 @@ def start_page(request: HttpRequest, workflow_id: str) -> HttpResponse:
             form.add_error("project", _("This name cannot be used; choose another."))
         except NotPermitted:
             return _page(request, revision, form, status=403)
+        except TooManyRuns as many:
+            form.add_error(None, many.detail)
+            return _page(request, revision, form, status=429)
         else:
             if not is_new:
                 messages.info(request, _("This run was started already; it was not started again."))
+            elif (budget := form.cleaned_data["budget"]) is not None:
+                _remark_on(request, budget_warning(estimate_run(user, revision), budget))
             return HttpResponseRedirect(location)
     return _page(request, revision, form, status=422)
 
@@ -111,5 +120,20 @@ def _page(request: HttpRequest, revision: WorkflowRevision, form: StartForm, *, 
         "projects": Project.objects.visible_to(user).values_list("pk", flat=True)[:MOST_CHOICES],
         "may_start": is_operator(user),
         "operator": OPERATOR,
+        "estimate": _estimate(user, revision, form),
     }
     return render(request, "pages/workflows/start.html", context, status=status)
+
+
+def _estimate(user: User, revision: WorkflowRevision, form: StartForm) -> dict[str, Any] | None:
+    found = estimate_run(user, revision)
+    if found is None:
+        return None
+    # Where the form was not looked at, nothing of it is known.
+    budget = getattr(form, "cleaned_data", {}).get("budget")
+    return {"figures": figures(found), "drawn_from": drawn_from(found), "warning": budget_warning(found, budget)}
+
+
+def _remark_on(request: HttpRequest, warning: str) -> None:
+    if warning:
+        messages.warning(request, warning)

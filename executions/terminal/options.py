@@ -36,6 +36,7 @@ class Options:
     is_quiet: bool
     may_ask: bool
     is_verbose: bool
+    is_rehearsal: bool
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:
@@ -57,6 +58,7 @@ class Options:
             is_quiet=given["quiet"],
             may_ask=not (given["no_input"] or given["json"] or given["accept_all"]),
             is_verbose=given["verbosity"] > 1,
+            is_rehearsal=given["dry_run"],
         )
 
 
@@ -91,6 +93,11 @@ def add_arguments(parser: CommandParser) -> None:
     add("--timeout", metavar="S", type=_seconds, help="follow for at most S seconds; the execution goes on")
     add("--json", action="store_true", help="print each event as a line of JSON, and one object in the end")
     add("--quiet", action="store_true", help="no progress")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="check everything, say what completed runs of the workflow have cost, and start nothing",
+    )
     add("--no-input", action="store_true", help="never ask; exit with 3 where a person is needed")
 
 

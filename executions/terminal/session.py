@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
@@ -25,9 +25,15 @@ from executions.terminal.following import Feed, Standing
 from executions.terminal.helpers import Helpers
 from executions.terminal.options import Options
 from executions.terminal.people import check_can_accept, find_actor
+from executions.terminal.rehearsal import print_rehearsal
 from executions.terminal.report import print_event, print_object, print_table
-from executions.terminal.starting import find_workflow, prepare, start
+from executions.terminal.starting import find_workflow, prepare, rehearse, start
 from executions.terminal.wording import clean_lines, listed
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from workflows.models import WorkflowRevision
 
 POLL_SECONDS = 0.1
 # As long as the database may be away (a restart, a failover) before following is given up.
@@ -64,12 +70,7 @@ class Session:
         :raises Stop: it cannot be started; nothing was then.
         """
         options, display = self.options, self.display
-        prepare(display)
-        revision = find_workflow(options.workflow_id, options.revision)
-        actor = find_actor(options.user_name)
-        if options.accepts_all:
-            for limit in check_can_accept(actor, revision.parsed()):
-                display.say(f"--accept-all cannot do everything: {limit}. The run will wait there.", "yellow")
+        revision, actor = self._find()
         self.helpers.tend()
         self.execution = start(options, actor, revision)
         self.feed = Feed(self.execution.pk)
@@ -78,6 +79,26 @@ class Session:
             actor=actor, book=options.book, accepts_all=options.accepts_all, asker=asker, display=display
         )
         display.note(f"Execution {self.execution.pk} in project {options.project_id}, as {actor.get_username()}")
+
+    def rehearse(self) -> ExitCode:
+        """Check all that :meth:`begin` would, and say what such runs have cost. Nothing is started.
+
+        :raises Stop: the execution could not be started.
+        """
+        revision, actor = self._find()
+        estimate = rehearse(self.options, actor, revision)
+        print_rehearsal(self.streams.stdout, self.options, revision, estimate)
+        return ExitCode.COMPLETED
+
+    def _find(self) -> tuple[WorkflowRevision, User]:
+        options, display = self.options, self.display
+        prepare(display)
+        revision = find_workflow(options.workflow_id, options.revision)
+        actor = find_actor(options.user_name)
+        if options.accepts_all:
+            for limit in check_can_accept(actor, revision.parsed()):
+                display.say(f"--accept-all cannot do everything: {limit}. The run will wait there.", "yellow")
+        return revision, actor
 
     def follow(self) -> ExitCode:
         """Show what happens until the execution is over, or only people can go on.
@@ -203,6 +224,8 @@ def run(options: Options, streams: Streams) -> ExitCode:
         session.give_up_at = time.monotonic() + options.timeout
     with _signals(), _calm_logs(is_verbose=options.is_verbose):
         try:
+            if options.is_rehearsal:
+                return session.rehearse()
             session.begin()
             code = session.follow()
             session.finish(code)

@@ -14,8 +14,9 @@ from django.db import connection
 from django.utils import timezone
 
 from documents import database
-from executions.exceptions import Conflict, Invalid, NotFound, NotPermitted
+from executions.exceptions import Conflict, Invalid, NotFound, NotPermitted, TooManyRuns
 from executions.models import Execution
+from executions.services.estimates import Estimate, rehearse_start
 from executions.services.executions import NewExecution, start_execution
 from executions.terminal.display import Display
 from executions.terminal.exits import ExitCode, Stop
@@ -75,15 +76,34 @@ def start(options: Options, actor: User, revision: WorkflowRevision) -> Executio
 
     :raises Stop: it is refused; wrong values are named by their options.
     """
-    new = NewExecution(project_id=options.project_id, brief=options.brief, budget_usd=options.budget_usd)
+    with _refusals(actor):
+        return start_execution(actor=actor, revision=revision, new=_asked(options), at=timezone.now())
+
+
+def rehearse(options: Options, actor: User, revision: WorkflowRevision) -> Estimate | None:
+    """Find out whether the execution could be started, and what such runs have cost; start nothing.
+
+    :raises Stop: it would be refused.
+    """
+    with _refusals(actor):
+        return rehearse_start(actor=actor, revision=revision, new=_asked(options), at=timezone.now())
+
+
+def _asked(options: Options) -> NewExecution:
+    return NewExecution(project_id=options.project_id, brief=options.brief, budget_usd=options.budget_usd)
+
+
+@contextmanager
+def _refusals(actor: User) -> Iterator[None]:
+    """Turn what the service says against a start into the end of the command."""
     try:
-        return start_execution(actor=actor, revision=revision, new=new, at=timezone.now())
+        yield
     except Invalid as error:
         listing = "; ".join(f"{_option(each.path)} {each.detail}" for each in error.errors)
         raise Stop(ExitCode.USAGE, f"Nothing was started: {clean(listing)}.") from error
     except NotFound as error:
         raise Stop(ExitCode.NOT_FOUND, clean(error.detail)) from error
-    except (NotPermitted, Conflict) as error:
+    except (NotPermitted, Conflict, TooManyRuns) as error:
         raise Stop(ExitCode.REFUSED, f"{actor.get_username()}: {clean(error.detail)}") from error
 
 

@@ -24,6 +24,7 @@ from executions.tests.engine_definitions import (
     workflow,
 )
 from executions.tests.pages.visitors import links, visitor, words
+from executions.tests.test_estimates import completed
 
 pytestmark = pytest.mark.django_db
 
@@ -226,3 +227,29 @@ def test_without_workflows_it_is_said_how_to_load_some() -> None:
 @pytest.mark.parametrize("workflow_id", ["nothing", "%00", "x" * 3000])
 def test_a_workflow_that_is_not_there_is_not_found(workflow_id: str) -> None:
     assert visitor("olga").get(f"/workflows/{workflow_id}/start/").status_code == 404
+
+
+def test_the_page_says_what_such_runs_have_cost() -> None:
+    revision = stored(single())
+    olga = visitor("olga")
+    assert "No run of this workflow has been completed yet" in words(olga.get(URL))
+    for cost in ("0.40", "0.50", "0.90"):
+        completed(revision, cost, seconds=90, calls=2)
+    for client in (olga, visitor("vic")):
+        text = words(client.get(URL))
+        assert (
+            "Cost $0.50 all within $0.90 Time, people's included 1 min 30 s all within 1 min 30 s Model calls 2" in text
+        )
+        assert "Half of the 3 newest completed runs of this revision stayed within these figures." in text
+
+
+def test_a_budget_below_what_such_runs_cost_is_remarked_upon_and_no_error() -> None:
+    completed(stored(single()), "0.50")
+    client = visitor("olga")
+    response = sent(client, project="apollo", budget="0.10")
+    assert response.status_code == 302
+    assert "A budget of $0.10 is less than such runs have cost" in words(client.get(response["Location"]))
+    response = sent(client, project="apollo", budget="0.50")
+    assert "is less than such runs have cost" not in words(client.get(response["Location"]))
+    # Where something else is wrong, it is said beside it.
+    assert "A budget of $0.10 is less" in words(sent(client, project="", budget="0.10"))

@@ -45,7 +45,7 @@ def typed(at_work: AtWork, monkeypatch: pytest.MonkeyPatch) -> Typed:
         monkeypatch.setattr("sys.stdin", Keyboard(*lines, **keys))
         stdout, stderr = io.StringIO(), io.StringIO()
         given = {
-            **dict.fromkeys(("accept_all", "json", "quiet", "no_input"), False),
+            **dict.fromkeys(("accept_all", "json", "quiet", "no_input", "dry_run"), False),
             **dict.fromkeys(("as_user", "budget", "revision", "timeout")),
             "workflow": "test",
             "project": "apollo",

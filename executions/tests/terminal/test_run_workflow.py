@@ -18,6 +18,7 @@ from executions.tests.driving import Scripted, asking, document, question
 from executions.tests.engine_cast import person, start
 from executions.tests.engine_definitions import chain, reviewed, single, stored
 from executions.tests.pretend_worker import PretendWorker
+from executions.tests.test_estimates import completed
 from workflows.models import Workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -242,8 +243,8 @@ def test_packages_are_loaded_where_there_is_no_workflow(transactional_db: None) 
     root()
     result = command(workflow="nothing")
     assert result.code == ExitCode.NOT_FOUND
-    assert "There are: software_product, strategy_document." in result.stderr
-    assert Workflow.objects.count() == 2
+    assert "There are: public_notice, software_product, strategy_document." in result.stderr
+    assert Workflow.objects.count() == 3
 
 
 def test_somebody_must_be_there_to_act_as(transactional_db: None) -> None:
@@ -306,3 +307,37 @@ def test_a_project_of_others_does_not_exist(transactional_db: None) -> None:
     result = command("--as", "olga")
     assert result.code == ExitCode.NOT_FOUND
     assert "There is no project apollo." in result.stderr
+
+
+def test_a_dry_run_checks_everything_says_what_runs_cost_and_starts_nothing() -> None:
+    root()
+    revision = stored(single())
+    result = command("--dry-run")
+    assert result.code == ExitCode.COMPLETED
+    assert "test, revision r1, could be started in project apollo. Nothing was started." in result.stdout
+    assert "No run of this workflow has been completed yet" in result.stdout
+    for cost in ("0.40", "0.50", "0.90"):
+        completed(revision, cost, seconds=90, calls=2)
+    result = command("--dry-run", "--budget", "0.1")
+    assert "  cost   $0.50, $0.90" in result.stdout
+    assert "  time   1 min 30 s, 1 min 30 s, with people's" in result.stdout
+    assert "The budget of $0.10 is less than half of them took." in result.stdout
+    (answer,) = command("--dry-run", "--json", "--quiet", "--budget", "5").frames
+    assert (answer["is_dry_run"], answer["budget_usd"], answer["step_count"]) == (True, "5", 1)
+    assert answer["estimate"]["median_cost_usd"] == "0.5"
+    assert (answer["estimate"]["p95_duration_ms"], answer["estimate"]["run_count"]) == (90_000, 3)
+    assert Execution.objects.count() == 3
+    # No worker was brought either: nobody would have stopped it.
+    assert "No worker is running" not in result.stderr
+
+
+def test_a_dry_run_is_refused_where_the_run_would_be() -> None:
+    root()
+    stored(reviewed("editor"))
+    person("vic")
+    assert command("--dry-run", "--as", "vic").code == ExitCode.REFUSED
+    assert command("--dry-run", workflow="unknown").code == ExitCode.NOT_FOUND
+    result = command("--dry-run", "--accept-all")
+    assert result.code == ExitCode.REFUSED
+    assert "root may not accept note without the role editor" in result.stderr
+    assert Execution.objects.count() == 0
