@@ -1,29 +1,41 @@
 """How fast the costs are, of a ledger of 1,000,000 calls in a year: python -m bench.telemetry [--calls N] [--plans]
 
 Fifty projects, 20 calls a run, spread over a year until now; one call in a hundred is lost, some are in flight. What is
-measured is a whole request, from its token to its JSON, in this process: summary, days and statistics, for an
-administrator, for a member of 3 of the 50 projects, and for somebody who sees 49. Bound: p95 at most 150 ms.
-``--plans`` prints what PostgreSQL does for the main ones.
+measured is a whole request in this process: summary, days and statistics of the API from token to JSON, the data of
+the cost page with all its statements, and that page as HTML; for an administrator, for a member of 3 of the 50
+projects, and for somebody who sees 49. Bound: p95 at most 150 ms. ``--plans`` prints what PostgreSQL does for the main
+ones.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psutil
 from django.contrib.auth.models import Group, User
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from bench.world import PACKAGE, own_database
+from executions.llm.pricing import price_call
 from executions.models import Project
+from telemetry.dashboard.page import dashboard
+from telemetry.dashboard.values import Dashboard, Filter
+from telemetry.dashboard.values import Group as By
+from telemetry.queries import visible_to
 from telemetry.rollup import roll_up
 from telemetry.verification import differences
 from workflows.services import current_revision, load_package
@@ -33,7 +45,7 @@ CALLS_PER_RUN = 20
 BOUND_MS = 150
 TABLES = (
     *("telemetry_daysums", "telemetry_slotsums", "telemetry_workflowsums", "telemetry_stepsums"),
-    *("telemetry_opencall", "telemetry_lostcall"),
+    *("telemetry_spansums", "telemetry_durations", "telemetry_gatesums", "telemetry_opencall", "telemetry_lostcall"),
 )
 
 # Five workflows of eight steps; a run takes ten minutes and begins at any time of the year.
@@ -56,12 +68,36 @@ _LOAD = (
       FROM generate_series(1, %(runs)s) n, generate_series(1, 8) s
     """,
     """
-    INSERT INTO executions_attempt (id, execution_id, step_id, n, content_attempt, status, started_at, outcome, detail,
-        findings)
-    SELECT md5(s.id || '/' || k)::uuid, s.execution_id, s.id, k, k, 'succeeded',
-           e.started_at + right(s.step_id, 1)::int * interval '70 s' + k * interval '20 s', '', '', '[]'
-      FROM executions_step s JOIN executions_execution e ON e.id = s.execution_id, generate_series(1, 3) k
+    INSERT INTO executions_attempt (id, execution_id, step_id, n, content_attempt, status, started_at, finished_at,
+        outcome, detail, findings)
+    SELECT md5(s.id || '/' || k)::uuid, s.execution_id, s.id, k, k, 'succeeded', at, at + interval '15 s',
+           CASE WHEN k = 3 OR s.id %% 3 = 0 THEN 'document' WHEN s.id %% 3 = 1 THEN 'OUTPUT_INVALID' ELSE 'asked' END,
+           '', '[]'
+      FROM executions_step s JOIN executions_execution e ON e.id = s.execution_id, generate_series(1, 3) k,
+           LATERAL (SELECT e.started_at + right(s.step_id, 1)::int * interval '70 s' + k * interval '20 s' AS at) began
      WHERE k < 3 OR s.step_id <= 'step_4'
+    """,
+    """
+    INSERT INTO executions_event (execution_id, seq, event_type, step_id, path, timestamp, data)
+    SELECT id, seq, CASE seq WHEN 1 THEN 'execution_started' WHEN 2 THEN 'step_started' ELSE 'step_completed' END,
+           'step_1', 'step_1', started_at, '{}'
+      FROM executions_execution, generate_series(1, 10) seq
+    """,
+    # Two gates of a document in four steps of a run: the second is of the version that came of the first.
+    """
+    INSERT INTO executions_gate (id, execution_id, step_id, path, kind, status, document_type, scope_type, scope_id,
+        document_version, content_sha256, questions, roles, users, quorum, four_eyes, policy, opened_at, closed_at)
+    SELECT md5('gate' || a.id)::uuid, a.execution_id, a.step_id, s.path, 'acceptance', 'decided', 'note', 'project',
+           'p', a.n, '', '[]', '[]', '[]', 1, false, '{}', a.finished_at,
+           a.finished_at + interval '8 h' * random() * random()
+      FROM executions_attempt a JOIN executions_step s ON s.id = a.step_id
+     WHERE a.outcome = 'document' AND s.step_id <= 'step_4' AND a.finished_at < %(now)s
+    """,
+    """
+    INSERT INTO executions_decision (gate_id, by, decision, comment, comments, content_sha256, channel, decided_at)
+    SELECT g.id, 'somebody', CASE WHEN g.document_version < 3 THEN 'request_changes' ELSE 'accept' END, '', '[]', '',
+           'api', g.closed_at
+      FROM executions_gate g
     """,
     """
     WITH call AS (
@@ -83,8 +119,9 @@ _LOAD = (
            1000 + (size * 3000)::int, (size * 2000)::int, (size * 9000)::int, (size * 500)::int, (size * 100)::int,
            (size * 300)::int, '{}', status IN ('lost', 'cancelled'),
            CASE WHEN size < 0.995 AND status <> 'in_flight' THEN size::numeric(20, 10) / 20 END,
-           '{"input": "2", "output": "10"}', 'genai-prices 0',
-           CASE WHEN status = 'succeeded' THEN 500 + (size * 9000)::int END, 300, 'end_turn', '', '', '',
+           CASE WHEN step_id %% 4 = 0 THEN %(tiered)s ELSE %(flat)s END::jsonb, 'genai-prices 0',
+           CASE WHEN status = 'succeeded' THEN 500 + (size * 9000)::int END,
+           CASE WHEN status = 'succeeded' THEN 200 + (size * random() * 900)::int END, 'end_turn', '', '', '',
            repeat('answer ', 60), false, started_at,
            CASE WHEN status <> 'in_flight' THEN started_at + interval '20 s' END
       FROM ended
@@ -108,6 +145,8 @@ def load(calls: int) -> None:
         "runs": calls // CALLS_PER_RUN,
         "revision": revision.pk,
         "now": timezone.now(),
+        "flat": json.dumps(price_call("claude-sonnet-5-5", {"input_tokens": 1}).unit_prices),
+        "tiered": json.dumps(price_call("claude-haiku-5-5", {"input_tokens": 1}).unit_prices),
     }
     with connection.cursor() as cursor:
         cursor.execute(
@@ -125,21 +164,76 @@ def _analyze() -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def people() -> dict[str, APIClient]:
+def people() -> dict[str, Person]:
     """Make the callers. The projects have members, so that it matters who asks."""
     viewers = Group.objects.get_or_create(name="viewer")[0]
     sees = {"administrator": [], "member of 3": range(3), "member of 49": range(49)}
     clients = {}
     for name, numbers in sees.items():
-        user = User.objects.create(username=name.replace(" ", "-"), is_superuser=name == "administrator")
+        user = User.objects.create(username=name.replace(" ", "-"), is_superuser=name == "administrator", is_staff=True)
         user.groups.add(viewers)
         for number in numbers:
             Project.objects.get(pk=f"p{number}").users.add(user)
         _, token = AuthToken.objects.create(user)
-        clients[name] = APIClient(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {token}"})
+        api = APIClient(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {token}"})
+        pages = Client(SERVER_NAME="localhost")
+        pages.force_login(user)
+        clients[name] = Person(user, api, pages)
     hidden = User.objects.create(username="somebody-else")
     Project.objects.get(pk="p49").users.add(hidden)
     return clients
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who asks: of the API, and in a browser."""
+
+    user: User
+    api: APIClient
+    pages: Client
+
+    def data(self, url: str) -> Callable[[], Any]:
+        return lambda: _checked(self.api.get(f"/api/v1/telemetry/{url}"))
+
+    def page(self, url: str) -> Callable[[], Any]:
+        return lambda: _checked(self.pages.get(f"/costs/?{url}"))
+
+    def dashboard(self, days: int, zone: str, group: By) -> Callable[[], Any]:
+        today = timezone.now().astimezone(ZoneInfo(zone)).date()
+
+        def read() -> Dashboard:
+            scope = visible_to(self.user)
+            asked = Filter(
+                scope=scope, zone=ZoneInfo(zone), start=today - timedelta(days=days - 1), end=today, group=group
+            )
+            return dashboard(asked, now=timezone.now())
+
+        return read
+
+
+def _checked(answer: Any) -> Any:
+    if answer.status_code != 200:
+        raise RuntimeError(f"{answer.status_code}: {answer.content[:500]!r}")
+    return answer
+
+
+def pages() -> dict[str, Callable[[Person], Callable[[], Any]]]:
+    """What is asked of the cost page: its data for a length of time, and the page with it."""
+    today = timezone.now().date()
+    asked: dict[str, Callable[[Person], Callable[[], Any]]] = {}
+    for days in (30, 365):
+        since = today - timedelta(days=days - 1)
+        for zone in ("UTC", "Europe/Berlin"):
+            asked[f"data, {days} days in {zone}, by model"] = partial(
+                Person.dashboard, days=days, zone=zone, group=By.MODEL
+            )
+            asked[f"data, {days} days in {zone}, by step"] = partial(
+                Person.dashboard, days=days, zone=zone, group=By.STEP
+            )
+        asked[f"page, {days} days in Europe/Berlin"] = partial(
+            Person.page, url=f"from={since}&to={today}&tz=Europe/Berlin&group=model"
+        )
+    return asked
 
 
 def questions() -> dict[str, str]:
@@ -161,17 +255,15 @@ def questions() -> dict[str, str]:
     }
 
 
-def measure(client: APIClient, url: str, *, rounds: int) -> tuple[float, float, float]:
+def measure(ask: Callable[[], Any], *, rounds: int) -> tuple[float, float, float]:
     """Return p50 and p95 of the time, and the mean of the CPU time of both sides, in ms; the first call is warming."""
     took = []
     for number in range(rounds + 1):
         if number == 1:
             used = _cpu_seconds()
         begin = time.perf_counter()
-        answer = client.get(f"/api/v1/telemetry/{url}")
+        ask()
         took.append((time.perf_counter() - begin) * 1000)
-        if answer.status_code != 200:
-            raise RuntimeError(f"{url}: {answer.content!r}")
     cpu = (_cpu_seconds() - used) * 1000 / rounds
     return statistics.median(took[1:]), statistics.quantiles(took[1:], n=20)[-1], cpu
 
@@ -184,15 +276,16 @@ def _cpu_seconds() -> float:
     return time.process_time() + float(server.user + server.system)
 
 
-def show_plan(client: APIClient, url: str) -> None:
+def show_plans(name: str, ask: Callable[[], Any], *, least: int = 500) -> None:
+    """Print what PostgreSQL does for the statements of a request that are long: those are the ones that add up."""
     with CaptureQueriesContext(connection) as captured:
-        client.get(f"/api/v1/telemetry/{url}")
-    longest = max((each["sql"] for each in captured), key=len)
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {longest}")
-        print(f"\n{url}")
-        for (line,) in cursor.fetchall():
-            print(f"    {line[:150]}")
+        ask()
+    for statement in (each["sql"] for each in captured if len(each["sql"]) > least and "telemetry_" in each["sql"]):
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {statement}")
+            print(f"\n{name}: {' '.join(statement.split())[:100]}")
+            for (line,) in cursor.fetchall():
+                print(f"    {line[:150]}")
 
 
 def roll_everything() -> float:
@@ -217,31 +310,32 @@ def main() -> None:
     with own_database():
         load(options.calls)
         clients = people()
-        slow, *_ = measure(clients["administrator"], "summary", rounds=2)
+        slow, *_ = measure(clients["administrator"].data("summary"), rounds=2)
         print(f"without any sums: a summary takes {slow:.0f} ms")
         print(f"the sums were made in {roll_everything():.1f} s, and brought up to date in {roll_everything():.3f} s")
         _analyze()
-        for table in (
-            "executions_llmcall",
-            *(f"telemetry_{each}" for each in ("daysums", "slotsums", "stepsums", "opencall")),
-        ):
+        for table in ("executions_llmcall", "executions_gate", *TABLES):
             rows, size = count(table)
             print(f"  {table}: {rows:,} rows, {size}")
         begin = time.perf_counter()
         wrong = list(differences())
         print(f"compared with the ledger in {time.perf_counter() - begin:.1f} s: {len(wrong)} differences")
         print(f"\np50 / p95 / CPU time, in ms (bound of p95: {BOUND_MS})")
-        print(f"  {'':30}" + "   ".join(f"{name:24}" for name in clients))
-        for question, url in questions().items():
+        print(f"  {'':42}" + "   ".join(f"{name:24}" for name in clients))
+        asked = {name: partial(Person.data, url=url) for name, url in questions().items()} | pages()
+        for question, ask in asked.items():
             shown = []
-            for client in clients.values():
-                p50, p95, cpu = measure(client, url, rounds=options.rounds)
+            for person in clients.values():
+                p50, p95, cpu = measure(ask(person), rounds=options.rounds)
                 shown.append(f"{p50:6.1f} /{p95:6.1f} /{cpu:6.1f}{' !' if p95 > BOUND_MS else '  '}")
-            print(f"  {question:30}" + "   ".join(shown))
+            print(f"  {question:42}" + "   ".join(shown), flush=True)
         if options.plans:
             for question in ("summary, all time", "days of a year in Berlin", "days of a year of a step"):
-                show_plan(clients["member of 3"], questions()[question])
-            show_plan(clients["administrator"], questions()["days of a year in Berlin"])
+                show_plans(question, asked[question](clients["member of 3"]))
+            show_plans("days of a year in Berlin", asked["days of a year in Berlin"](clients["administrator"]))
+            for days in (30, 365):
+                name = f"data, {days} days in Europe/Berlin, by step"
+                show_plans(name, asked[name](clients["administrator"]))
 
 
 if __name__ == "__main__":

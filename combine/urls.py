@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Ahead of the page's own entry, which knows of no demo.
     path("login", LogIn.as_view(demo_accounts=shown_accounts), name="login"),
     path("", include("executions.pages.urls")),
+    path("", include("telemetry.pages.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("combine.api.urls")),
     re_path(r"^api(?:/|$)", handlers.unknown_route),

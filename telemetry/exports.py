@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,6 +28,8 @@ def cell(value: Any, zone: ZoneInfo) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:f}"  # never with an exponent
     if isinstance(value, datetime):
         return value.astimezone(zone).isoformat()
     if isinstance(value, dict):

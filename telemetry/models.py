@@ -8,13 +8,26 @@ figures, whenever the sums were last brought up to date.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 # No call is older; days are counted from here.
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # Stands for all projects together. No project can be called that.
 ALL_PROJECTS = "*"
+
+
+class Span(models.TextChoices):
+    """How long a stretch of time is that begins at ``starts_at`` (UTC)."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+def _money() -> models.DecimalField[Decimal, Decimal]:
+    return models.DecimalField(max_digits=30, decimal_places=10)
 
 
 class Watermark(models.Model):
@@ -61,7 +74,9 @@ class Sums(models.Model):
     """What calls used and cost that were started in one stretch of time, from ``starts_at`` (UTC) on.
 
     ``cost_usd`` adds up what has a price, ``unpriced_count`` says how many have none. ``latency_ms`` is of the
-    succeeded ones, ``timed_count`` of which have one. ``first_at`` is when the first of them was started.
+    succeeded ones, ``timed_count`` of which have one. ``first_at`` is when the first of them was started. The rest is
+    for the cost pages (``telemetry.measures.DETAILS``): what tokens of each kind cost, what calls cost that did not
+    succeed, and those that were not first tries.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -85,6 +100,27 @@ class Sums(models.Model):
     latency_ms = models.BigIntegerField()
     timed_count = models.BigIntegerField()
     first_at = models.DateTimeField()
+    input_cost_usd = _money()
+    output_cost_usd = _money()
+    cache_read_cost_usd = _money()
+    cache_write_5m_cost_usd = _money()
+    cache_write_1h_cost_usd = _money()
+    cache_saved_usd = _money()
+    failed_cost_usd = _money()
+    cancelled_cost_usd = _money()
+    lost_cost_usd = _money()
+    answer_count = models.BigIntegerField()
+    correction_count = models.BigIntegerField()
+    rework_count = models.BigIntegerField()
+    provider_count = models.BigIntegerField()
+    worker_count = models.BigIntegerField()
+    retry_count = models.BigIntegerField()
+    answer_cost_usd = _money()
+    correction_cost_usd = _money()
+    rework_cost_usd = _money()
+    provider_cost_usd = _money()
+    worker_cost_usd = _money()
+    retry_cost_usd = _money()
 
     class Meta:
         abstract = True
@@ -141,5 +177,73 @@ class StepSums(Sums):
         indexes = (models.Index(fields=("starts_at",), name="stepsums_time_idx"),)
 
 
+class SpanSums(Sums):
+    """By UTC day and by UTC month, with workflow, step and model, of each project and of all (:data:`ALL_PROJECTS`)."""
+
+    span = models.CharField(max_length=5, choices=Span)
+    workflow_id = models.CharField(max_length=64)
+    step_id = models.CharField(max_length=64)
+    model = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project_id", "span", "starts_at", "workflow_id", "step_id", "model"), name="spansums_once"
+            ),
+        )
+
+
+class Durations(models.Model):
+    """How often something took how long, as :class:`SpanSums`.
+
+    ``codes`` are buckets of what was measured (``telemetry.measures.MEASURES``, ``BUCKETS``) in their order, ``counts``
+    how often each was found. Of gates (``people``) there is no model.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    span = models.CharField(max_length=5, choices=Span)
+    starts_at = models.DateTimeField()
+    project_id = models.CharField(max_length=64)
+    workflow_id = models.CharField(max_length=64)
+    step_id = models.CharField(max_length=64)
+    model = models.CharField(max_length=100)
+    codes = ArrayField(models.SmallIntegerField())
+    counts = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project_id", "span", "starts_at", "workflow_id", "step_id", "model"), name="durations_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.starts_at.isoformat()} {self.project_id}"
+
+
+class GateSums(models.Model):
+    """Documents that people decided on, as :class:`SpanSums`, by when their gates were closed."""
+
+    id = models.BigAutoField(primary_key=True)
+    span = models.CharField(max_length=5, choices=Span)
+    starts_at = models.DateTimeField()
+    project_id = models.CharField(max_length=64)
+    workflow_id = models.CharField(max_length=64)
+    step_id = models.CharField(max_length=64)
+    accepted_count = models.BigIntegerField()
+    first_pass_count = models.BigIntegerField()
+    returned_count = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project_id", "span", "starts_at", "workflow_id", "step_id"), name="gatesums_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.starts_at.isoformat()} {self.project_id}"
+
+
 # All of them: what is made anew is made anew in each.
-TABLES: tuple[type[Sums], ...] = (DaySums, SlotSums, WorkflowSums, StepSums)
+TABLES: tuple[type[Sums], ...] = (DaySums, SlotSums, WorkflowSums, StepSums, SpanSums)

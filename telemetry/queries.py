@@ -16,7 +16,7 @@ from django.db import connection
 
 from executions.models import Project
 from telemetry.days import Days
-from telemetry.measures import ADDED, CALLS, KEPT, PASSING, STEPS, of_call, together
+from telemetry.measures import ADDED, CALLS, EXECUTIONS, KEPT, OPEN_CALLS, PASSING, STEPS, of_call, together
 from telemetry.models import ALL_PROJECTS, BEGINNING
 from telemetry.totals import Totals
 
@@ -37,6 +37,7 @@ _REACH = """
 SELECT COALESCE((SELECT rolled_until FROM telemetry_watermark), %s), (SELECT min(started_at) FROM executions_llmcall)
 """
 
+ROLLED_UNTIL = "COALESCE((SELECT rolled_until FROM telemetry_watermark), %s)"
 _NOT_WHOLE = {"cost_usd", "estimated_cost_usd", "first_at"}
 
 # Texts with one placeholder each, and the values for them.
@@ -100,7 +101,7 @@ def total(scope: Scope, known: Reach) -> Totals:
     """Return what all calls of the scope come to, and when the first was started."""
     if scope.others:
         scope = replace(scope, others=None)  # of a difference the first call is not known
-    (found,) = _rows(_SUM, [], _parts(scope, known, _whole_days(scope)))
+    (found,) = rows_of(_SUM, [], _parts(scope, known, _whole_days(scope)))
     return _totals(found)
 
 
@@ -109,17 +110,17 @@ def by_day(scope: Scope, days: Days, known: Reach) -> list[tuple[date, Totals]]:
     edges = days.edges()
     scope = replace(scope, since=edges[0], until=edges[-1])
     whole_days = (edges[0], edges[-1]) if all(_is_utc_midnight(each) for each in edges) else None
-    found = _rows(_SUM_BY_DAY, [edges], _parts(scope, known, whole_days))
+    found = rows_of(_SUM_BY_DAY, [edges], _parts(scope, known, whole_days))
     by_number = {row[0]: _totals(row[1:]) for row in found}
     return [(each, by_number.get(number, Totals())) for number, each in enumerate(days.dates())]
 
 
 def _whole_days(scope: Scope) -> tuple[datetime, datetime] | None:
     """Return the UTC days that lie wholly in the scope's time, as a stretch."""
-    first = _utc_midnight(scope.since)
+    first = utc_midnight(scope.since)
     if first < scope.since:
         first += timedelta(days=1)
-    last = _utc_midnight(scope.until)
+    last = utc_midnight(scope.until)
     return (first, last) if first < last else None
 
 
@@ -141,50 +142,62 @@ def _parts(scope: Scope, known: Reach, whole_days: tuple[datetime, datetime] | N
 
 
 def _from_step_sums(table: str, scope: Scope, stretch: tuple[datetime, datetime]) -> Part:
-    chosen = _chosen(scope, projects="project_id", workflow="workflow_id", step="step_id", model="model")
-    return _select(f"{_FROM_SUMS} FROM {table}", _during(stretch) + chosen)
+    return select(f"{_FROM_SUMS} FROM {table}", during(stretch) + of_sums(scope))
 
 
 def _from_sums(table: str, scope: Scope, stretch: tuple[datetime, datetime]) -> list[Part]:
     """Return the sums by project; where fewer projects are left out than are meant, all less those."""
-    of_all = _select(f"{_FROM_SUMS} FROM {table}", [("project_id = %s", ALL_PROJECTS), *_during(stretch)])
+    of_all = select(f"{_FROM_SUMS} FROM {table}", [("project_id = %s", ALL_PROJECTS), *during(stretch)])
     if scope.projects is None or scope.others == []:
         return [of_all]
     if scope.others is None or len(scope.others) >= len(scope.projects):
-        return [_select(f"{_FROM_SUMS} FROM {table}", [_in(scope.projects), *_during(stretch)])]
-    return [of_all, _select(f"{_LESS_SUMS} FROM {table}", [_in(scope.others), *_during(stretch)])]
+        return [select(f"{_FROM_SUMS} FROM {table}", [_in(scope.projects), *during(stretch)])]
+    return [of_all, select(f"{_LESS_SUMS} FROM {table}", [_in(scope.others), *during(stretch)])]
 
 
 def _in(projects: Sequence[str]) -> tuple[str, Any]:
     return "project_id = ANY(%s)", list(projects)
 
 
-def _during(stretch: tuple[datetime, datetime]) -> Conditions:
+def during(stretch: tuple[datetime, datetime]) -> Conditions:
+    """Return the condition that sums begin in a stretch of time."""
     return [("starts_at >= %s", stretch[0]), ("starts_at < %s", stretch[1])]
 
 
 def _from_ledger(scope: Scope, known: Reach) -> list[Part]:
+    return from_ledger(_FROM_CALL, EXECUTIONS if scope.step_id is None else STEPS, scope, known)
+
+
+def from_ledger(read: str, joined: str, scope: Scope, known: Reach) -> list[Part]:
     """Return the calls from the watermark on, and those before it that were open when it passed.
 
     Where the watermark is must be read by the statement itself. That it has come at least so far as is known is said
     beside it: so PostgreSQL sees how few rows are left, and takes the index.
     """
-    chosen = _chosen(scope, projects="e.project_id", workflow="e.workflow_id", step="s.step_id", model="c.model")
-    source = CALLS if scope.step_id is None else STEPS
     since_mark: Conditions = [
-        ("c.started_at >= COALESCE((SELECT rolled_until FROM telemetry_watermark), %s)", BEGINNING),
+        (f"c.started_at >= {ROLLED_UNTIL}", BEGINNING),
         ("c.started_at >= %s", max(scope.since, known.rolled_until)),
         ("c.started_at < %s", scope.until),
     ]
     open_then: Conditions = [("o.started_at >= %s", scope.since), ("o.started_at < %s", scope.until)]
     return [
-        _select(f"{_FROM_CALL} FROM {source}", since_mark + chosen),
-        _select(f"{_FROM_CALL} FROM {source} JOIN telemetry_opencall o ON o.call_id = c.id", open_then + chosen),
+        select(f"{read} FROM {CALLS} {joined}", since_mark + of_ledger(scope)),
+        select(f"{read} FROM {OPEN_CALLS} {joined}", open_then + of_ledger(scope)),
     ]
 
 
-def _chosen(scope: Scope, *, projects: str, workflow: str, step: str, model: str) -> Conditions:
-    """Return what the scope asks for beside the time."""
+def of_sums(scope: Scope) -> Conditions:
+    """Return what the scope asks of sums that have a step beside their time; of all projects, unless it names some."""
+    return chosen(scope, projects="project_id", workflow="workflow_id", step="step_id", model="model")
+
+
+def of_ledger(scope: Scope) -> Conditions:
+    """Return what the scope asks of a call beside its time."""
+    return chosen(scope, projects="e.project_id", workflow="e.workflow_id", step="s.step_id", model="c.model")
+
+
+def chosen(scope: Scope, *, projects: str, workflow: str, step: str, model: str) -> Conditions:
+    """Return what the scope asks for beside the time, of these columns."""
     asked: Conditions = [
         (f"{projects} = ANY(%s)", None if scope.projects is None else list(scope.projects)),
         (f"{workflow} = %s", scope.workflow_id),
@@ -194,12 +207,15 @@ def _chosen(scope: Scope, *, projects: str, workflow: str, step: str, model: str
     return [(text, value) for text, value in asked if value is not None]
 
 
-def _select(select: str, conditions: Conditions) -> Part:
-    return f"{select} WHERE {' AND '.join(text for text, _ in conditions)}", [value for _, value in conditions]
+def select(read: str, conditions: Conditions) -> Part:
+    """Return a SELECT of what meets all conditions."""
+    return f"{read} WHERE {' AND '.join(text for text, _ in conditions)}", [value for _, value in conditions]
 
 
-def _rows(select: str, params: list[Any], parts: list[Part]) -> list[tuple[Any, ...]]:
-    """Run a SELECT from ``part``, which are the rows of all parts."""
+def rows_of(select: str, params: list[Any], parts: list[Part]) -> list[tuple[Any, ...]]:
+    """Run a SELECT from ``part``, which are the rows of all parts; without any there is nothing to be read."""
+    if not parts:
+        return []
     union = " UNION ALL ".join(sql for sql, _ in parts)
     values = [value for _, given in parts for value in given]
     with connection.cursor() as cursor:
@@ -216,9 +232,10 @@ def _totals(row: Iterable[Any]) -> Totals:
     return Totals(**figures)
 
 
-def _utc_midnight(at: datetime) -> datetime:
+def utc_midnight(at: datetime) -> datetime:
+    """Return the beginning of the UTC day."""
     return datetime.combine(at.astimezone(UTC).date(), time.min, tzinfo=UTC)
 
 
 def _is_utc_midnight(at: datetime) -> bool:
-    return at == _utc_midnight(at)
+    return at == utc_midnight(at)

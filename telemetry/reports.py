@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Sum
 
 from executions.models import CallStatus, Execution, ExecutionStatus, LLMCall
+from executions.services.estimates import Estimate, estimate_from
 from telemetry import queries
 from telemetry.days import Days, beginning
 from telemetry.models import BEGINNING
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import User
 
+    from workflows.models import WorkflowRevision
+
 # Days in one answer: ten years.
 MAX_DAYS = 3_660
 _PAGE = 1_000
-_SHOWN = (
+# What is shown of a call: not what the model answered.
+SHOWN_OF_CALL = (
     *("step__step_id", "step__path", "attempt__n", "attempt__content_attempt", "execution_id", "status", "model"),
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
     *("thinking_tokens", "cost_usd", "unit_prices", "price_version", "is_estimated", "is_offline", "latency_ms"),
@@ -105,7 +109,10 @@ class ExecutionTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowStats:
-    """Executions of one workflow: how many, what they cost, how long the completed ones took."""
+    """Executions of one workflow: how many, what they cost, how long the completed ones took.
+
+    From ``sample_count`` on it is what the next one would probably cost: see ``executions.services.estimates``.
+    """
 
     workflow_id: str
     execution_count: int
@@ -117,6 +124,15 @@ class WorkflowStats:
     cost_usd: Decimal
     unpriced_call_count: int
     avg_duration_ms: int | None
+    sample_count: int
+    sample_is_of_revision: bool | None
+    median_cost_usd: Decimal | None
+    p95_cost_usd: Decimal | None
+    median_duration_ms: int | None
+    p95_duration_ms: int | None
+    median_call_count: int | None
+    sample_unpriced_count: int
+    sample_offline_count: int
 
     @property
     def total_cost_usd(self) -> Decimal | None:
@@ -166,7 +182,7 @@ def calls(execution_id: UUID, *, step_id: str | None = None, model: str | None =
     rows = LLMCall.objects.filter(
         execution_id=execution_id, **{name: value for name, value in asked.items() if value is not None}
     )
-    return rows.select_related("step", "attempt").only(*_SHOWN).order_by("started_at", "id")
+    return rows.select_related("step", "attempt").only(*SHOWN_OF_CALL).order_by("started_at", "id")
 
 
 def in_pages(rows: QuerySet[LLMCall]) -> Iterator[LLMCall]:
@@ -186,8 +202,12 @@ def totals_of(rows: Sequence[LLMCall]) -> Totals:
     return Totals(**sums, **costs, first_at=min((call.started_at for call in rows), default=None))
 
 
-def workflow_stats(user: User, workflow_id: str, period: Period, *, project_id: str | None) -> WorkflowStats:
-    """Return the statistics of the executions of a workflow that ``user`` may see, and that began in the period."""
+def workflow_stats(user: User, revision: WorkflowRevision, period: Period, *, project_id: str | None) -> WorkflowStats:
+    """Return the statistics of the executions of a workflow that ``user`` may see, and that began in the period.
+
+    ``revision`` is the one whose executions say best what the next one costs.
+    """
+    workflow_id = revision.workflow_id
     rows = Execution.objects.visible_to(user).filter(workflow_id=workflow_id)
     if project_id is not None:
         rows = rows.filter(project_id=project_id)
@@ -214,7 +234,23 @@ def workflow_stats(user: User, workflow_id: str, period: Period, *, project_id: 
         unpriced_call_count=unpriced.count(),
         avg_duration_ms=None if duration is None else round(duration / timedelta(milliseconds=1)),
         **found,
+        **_sampled(estimate_from(rows, revision.pk)),
     )
+
+
+def _sampled(estimate: Estimate | None) -> dict[str, Any]:
+    """Return the figures of an estimate by their names here; without one nothing is known."""
+    return {
+        "sample_count": estimate.run_count if estimate else 0,
+        "sample_is_of_revision": estimate.is_of_revision if estimate else None,
+        "median_cost_usd": estimate.median_cost_usd if estimate else None,
+        "p95_cost_usd": estimate.p95_cost_usd if estimate else None,
+        "median_duration_ms": estimate.median_duration_ms if estimate else None,
+        "p95_duration_ms": estimate.p95_duration_ms if estimate else None,
+        "median_call_count": estimate.median_call_count if estimate else None,
+        "sample_unpriced_count": estimate.unpriced_run_count if estimate else 0,
+        "sample_offline_count": estimate.offline_run_count if estimate else 0,
+    }
 
 
 def _within(scope: Scope, start: date | None, last: date, zone: ZoneInfo) -> Scope:

@@ -18,8 +18,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from telemetry.measures import ADDED, DAY, KEPT, SLOT, STEPS, of_call, together
-from telemetry.models import ALL_PROJECTS, BEGINNING, TABLES, LostCall, OpenCall, Watermark
+from telemetry import summing
+from telemetry.models import BEGINNING, TABLES, Durations, GateSums, LostCall, OpenCall, Span, SpanSums, Watermark
+from telemetry.summing import LESS_DAY
 
 # Rows of the ledger that one transaction adds.
 CHUNK = 20_000
@@ -67,48 +68,12 @@ AND NOT EXISTS (SELECT 1 FROM telemetry_opencall o WHERE o.call_id = c.id)
 _NAMED = "c.id = ANY(%(ids)s)"
 _SUMMED = f"SELECT c.id FROM executions_llmcall c WHERE {_NAMED} AND {_PASSED}"  # noqa: S608 - static text
 
-_KEPT = ", ".join(KEPT)
-_MERGED = ", ".join([f"{name} = t.{name} + excluded.{name}" for name in ADDED])
-_ADD = f"""
-WITH step AS (
-    SELECT {SLOT} AS starts_at, e.project_id, e.workflow_id, s.step_id, c.model, {{of_call}}
-      FROM {STEPS} WHERE {{condition}}
-), sums AS MATERIALIZED (
-    SELECT starts_at, project_id, workflow_id, step_id, model, {together(KEPT)}
-      FROM step GROUP BY 1, 2, 3, 4, 5
-), steps AS (
-    INSERT INTO telemetry_stepsums AS t (starts_at, project_id, workflow_id, step_id, model, {_KEPT})
-    SELECT starts_at, project_id, workflow_id, step_id, model, {_KEPT} FROM sums
-        ON CONFLICT (step_id, starts_at, workflow_id, project_id, model)
-        DO UPDATE SET {_MERGED}, first_at = least(t.first_at, excluded.first_at)
-), workflows AS (
-    INSERT INTO telemetry_workflowsums AS t (starts_at, project_id, workflow_id, model, {_KEPT})
-    SELECT starts_at, project_id, workflow_id, model, {together(KEPT)} FROM sums GROUP BY 1, 2, 3, 4
-        ON CONFLICT (workflow_id, starts_at, project_id, model)
-        DO UPDATE SET {_MERGED}, first_at = least(t.first_at, excluded.first_at)
-), slots AS (
-    INSERT INTO telemetry_slotsums AS t (starts_at, project_id, {_KEPT})
-    SELECT starts_at, COALESCE(project_id, '{ALL_PROJECTS}'), {together(KEPT)}
-      FROM sums GROUP BY GROUPING SETS ((starts_at, project_id), (starts_at))
-        ON CONFLICT (project_id, starts_at)
-        DO UPDATE SET {_MERGED}, first_at = least(t.first_at, excluded.first_at)
-)
-INSERT INTO telemetry_daysums AS t (starts_at, project_id, {_KEPT})
-SELECT {DAY.replace("c.started_at", "starts_at")} AS day, COALESCE(project_id, '{ALL_PROJECTS}'), {together(KEPT)}
-  FROM sums GROUP BY GROUPING SETS ((day, project_id), (day))
-    ON CONFLICT (project_id, starts_at)
-    DO UPDATE SET {_MERGED}, first_at = least(t.first_at, excluded.first_at)
-"""  # noqa: S608 - static text
-
-
-def _add_statement(condition: str, sign: int) -> str:
-    signed = {name: text if name == "first_at" else f"{sign} * ({text})" for name, text in KEPT.items()}
-    return _ADD.format(of_call=of_call(signed), condition=condition)
-
-
-_ADD_PASSED = _add_statement(_PASSED, 1)
-_ADD_NAMED = _add_statement(_NAMED, 1)
-_TAKE_NAMED = _add_statement(_NAMED, -1)
+_ADD_PASSED = (summing.of_calls(_PASSED), summing.times_of_calls(_PASSED))
+_ADD_NAMED = (summing.of_calls(_NAMED), summing.times_of_calls(_NAMED))
+# What a call took does not change with its price.
+_ADD_PRICES, _TAKE_PRICES = summing.of_calls(_NAMED), summing.of_calls(_NAMED, sign=-1)
+# A gate is of the moment at which it was closed, and does not change any more.
+_ADD_GATES = summing.of_gates("g.closed_at >= %(since)s AND g.closed_at < %(until)s")
 _WATCH_PASSED, _WATCH_NAMED = _WATCH.format(condition=_PASSED), _WATCH.format(condition=_NAMED)
 
 
@@ -143,10 +108,11 @@ def _move(mark: Watermark, horizon: datetime) -> bool:
     closed = {"ids": [row[0] for row in _run(_CLOSE, stretch)]}
     _run(_OPEN, stretch)
     _run(_WATCH_PASSED, stretch)
-    _run(_ADD_PASSED, stretch)
+    _run_all(_ADD_PASSED, stretch)
+    _run_all(_ADD_GATES, stretch)
     if closed["ids"]:
         _run(_WATCH_NAMED, closed)
-        _run(_ADD_NAMED, closed)
+        _run_all(_ADD_NAMED, closed)
     mark.rolled_until = until
     mark.save(update_fields=["rolled_until"])
     for day in {_midnight(row[0]) for row in _run(_CHANGED, {})}:
@@ -155,12 +121,18 @@ def _move(mark: Watermark, horizon: datetime) -> bool:
 
 
 def _add_up_anew(day: datetime, mark: Watermark) -> None:
-    """Replace the sums of one day (UTC) by what the ledger holds now."""
+    """Replace the sums of one day (UTC) by what the ledger holds now, and have its month's hold the difference."""
     stretch = {"since": day, "until": min(day + timedelta(days=1), mark.rolled_until)}
+    _run_all(LESS_DAY, {"day": day, "month": day.replace(day=1)})
     for table in TABLES:
-        table._default_manager.filter(starts_at__gte=day, starts_at__lt=day + timedelta(days=1)).delete()
+        if table is not SpanSums:
+            table._default_manager.filter(starts_at__gte=day, starts_at__lt=day + timedelta(days=1)).delete()
+    SpanSums.objects.filter(span=Span.DAY, starts_at=day).delete()
+    Durations.objects.filter(span=Span.DAY, starts_at=day).delete()
+    Durations.objects.filter(span=Span.MONTH, starts_at=day.replace(day=1), codes=[]).delete()
     _run(_WATCH_PASSED, stretch)
-    _run(_ADD_PASSED, stretch)
+    _run_all(_ADD_PASSED, stretch)
+    _run(_ADD_GATES[1], stretch)
 
 
 def rebuild() -> None:
@@ -170,6 +142,8 @@ def rebuild() -> None:
         mark = locked_watermark()
         for table in TABLES:
             table._default_manager.all().delete()
+        Durations.objects.all().delete()
+        GateSums.objects.all().delete()
         OpenCall.objects.all().delete()
         LostCall.objects.all().delete()
         mark.rolled_until, until = BEGINNING, mark.rolled_until
@@ -190,19 +164,24 @@ def in_sums(mark: Watermark, ids: Sequence[UUID]) -> list[UUID]:
 
 
 def add(ids: Sequence[UUID]) -> None:
-    """Add some calls to the sums, as they are now."""
-    _run(_ADD_NAMED, {"ids": list(ids)})
+    """Add what some calls cost to the sums, as they are now."""
+    _run(_ADD_PRICES, {"ids": list(ids)})
 
 
 def take_out(ids: Sequence[UUID]) -> None:
-    """Take some calls out of the sums, as they are now: before they change."""
-    _run(_TAKE_NAMED, {"ids": list(ids)})
+    """Take what some calls cost out of the sums, as they are now: before it changes."""
+    _run(_TAKE_PRICES, {"ids": list(ids)})
 
 
 def _run(sql: str, params: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def _run_all(statements: Sequence[str], params: Any) -> None:
+    for statement in statements:
+        _run(statement, params)
 
 
 def _row(sql: str, params: Sequence[Any]) -> Any:

@@ -39,7 +39,7 @@ def entries(request: HttpRequest) -> list[Entry]:
         _needs_you(request, user),
         _entry(request, _("Documents"), reverse("documents-page")),
     ]
-    if (costs := _reversed("costs-page")) is not None:
+    if (user.is_staff or user.is_superuser) and (costs := _reversed("costs-page")) is not None:
         found.append(_entry(request, _("Costs"), costs))
     if user.is_staff:
         found.append(Entry(label=_("Admin"), url=reverse("admin:index"), is_current=is_admin))

@@ -20,7 +20,7 @@ def _favicon(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def _add_slash(request: HttpRequest, path: str) -> HttpResponse:
+def add_slash(request: HttpRequest, path: str) -> HttpResponse:
     query = f"?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else ""
     # The path begins with the name of one of our pages: it cannot be taken for another host's.
     return HttpResponseRedirect(f"{request.path}/{query}")
@@ -55,5 +55,5 @@ urlpatterns: list[URLPattern] = [
     path(f"{_SERIES}latest/", documents.latest_page, name="latest-page"),
     path(f"{_SERIES}versions/", documents.versions_page, name="versions-page"),
     path("favicon.ico", _favicon),
-    re_path(r"^(?P<path>(?:account|executions|start|workflows|projects|documents|d)(?:/.*[^/])?)$", _add_slash),
+    re_path(r"^(?P<path>(?:account|executions|start|workflows|projects|documents|d)(?:/.*[^/])?)$", add_slash),
 ]

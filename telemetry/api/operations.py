@@ -102,6 +102,15 @@ _STATS: JSON = {
     "avg_cost_usd": "1.6567",
     "unpriced_call_count": 0,
     "avg_duration_ms": 5400000,
+    "sample_count": 9,
+    "sample_is_of_revision": True,
+    "median_cost_usd": "1.6204",
+    "p95_cost_usd": "2.0817",
+    "median_duration_ms": 4980000,
+    "p95_duration_ms": 9420000,
+    "median_call_count": 41,
+    "sample_unpriced_count": 0,
+    "sample_offline_count": 0,
 }
 
 
@@ -145,6 +154,7 @@ STATS = extend_schema(
     operation_id="getWorkflowStats",
     tags=TAGS,
     summary="Look at how a workflow does",
-    description="How many of its executions ended how, what they cost, and how long they took.",
+    description="How many of its executions ended how, what they cost, and how long they took; and by completed ones,"
+    " what the next one would probably cost.",
     responses=_answers(WorkflowStatsSerializer, _STATS, "workflow_id,execution_count\nsoftware_product,12\n"),
 )

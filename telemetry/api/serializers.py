@@ -15,6 +15,7 @@ from executions.models import CallStatus, LLMCall
 
 _TEXT_MAP = {"type": "object", "additionalProperties": True}
 _UNKNOWN = "Null: nothing is known but that calls have no price."
+_NO_SAMPLE = "Null: there are none whose calls all have a price."
 
 
 class _Count(serializers.IntegerField):
@@ -207,3 +208,19 @@ class WorkflowStatsSerializer(FlatSerializer):
     avg_duration_ms = serializers.IntegerField(
         allow_null=True, help_text="From start to end, people's time included; over the completed ones."
     )
+    sample_count = serializers.IntegerField(
+        help_text="How many completed executions the figures below are drawn from: the newest ones of the current"
+        " revision, or of all if it has none yet; at most 200."
+    )
+    sample_is_of_revision = serializers.BooleanField(
+        allow_null=True, help_text="Whether those are of the current revision. Null: there are none."
+    )
+    median_cost_usd = Money(allow_null=True, help_text=f"Half of them cost this or less. {_NO_SAMPLE}")
+    p95_cost_usd = Money(allow_null=True, help_text="95 of 100 cost this or less; of fewer than 20, all.")
+    median_duration_ms = serializers.IntegerField(allow_null=True, help_text="As `avg_duration_ms`, of half of them.")
+    p95_duration_ms = serializers.IntegerField(allow_null=True)
+    median_call_count = serializers.IntegerField(allow_null=True, help_text="Requests to the model in one of them.")
+    sample_unpriced_count = serializers.IntegerField(
+        help_text="Those with calls that have no known price; they are left out of the costs."
+    )
+    sample_offline_count = serializers.IntegerField(help_text="Those with calls that the offline model answered.")

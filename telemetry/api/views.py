@@ -123,8 +123,8 @@ class WorkflowStatistics(CostView):
         if not (user.is_superuser or role_names(user)):
             raise WorkflowNotFound(workflow_id)
         query = self.asked(request)
-        current_revision(workflow_id)
-        found = reports.workflow_stats(user, workflow_id, _period(query), project_id=query.get("project_id"))
+        revision = current_revision(workflow_id)
+        found = reports.workflow_stats(user, revision, _period(query), project_id=query.get("project_id"))
         if self.wants_csv(request, query):
             return self.as_csv(request, "workflow-stats", WorkflowStatsSerializer, [found], query["tz"])
         return self.as_json(WorkflowStatsSerializer(found).data)

@@ -131,6 +131,15 @@ def test_statistics_count_executions_costs_and_durations(root: APIClient) -> Non
         "avg_cost_usd": "0.1666666667",
         "unpriced_call_count": 0,
         "avg_duration_ms": 90_000,
+        "sample_count": 2,
+        "sample_is_of_revision": True,
+        "median_cost_usd": "0.3",
+        "p95_cost_usd": "0.3",
+        "median_duration_ms": 60_000,
+        "p95_duration_ms": 120_000,
+        "median_call_count": 1,
+        "sample_unpriced_count": 0,
+        "sample_offline_count": 0,
     }
 
 
@@ -139,6 +148,7 @@ def test_statistics_of_nothing_have_no_averages(root: APIClient) -> None:
     found = root.get(STATS).json()
     assert (found["execution_count"], found["total_cost_usd"]) == (0, "0")
     assert (found["avg_cost_usd"], found["avg_duration_ms"]) == (None, None)
+    assert (found["sample_count"], found["sample_is_of_revision"], found["median_cost_usd"]) == (0, None, None)
 
 
 def test_statistics_count_calls_without_a_price_and_do_not_call_them_free(root: APIClient) -> None:

@@ -33,6 +33,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 BEGIN = datetime(2026, 3, 28, tzinfo=UTC)
 MODELS = (SONNET, HAIKU, STRANGE)
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+OUTCOMES = ("", "document", "asked", "OUTPUT_INVALID", "OUTPUT_TRUNCATED", "worker_lost", "released", "Overloaded")
 
 OF_CALL: dict[str, Callable[[LLMCall], str]] = {
     "model": lambda row: row.model,
@@ -51,6 +52,11 @@ class Act:
     model: str
     at: datetime
     tokens: tuple[int, ...]
+
+    @property
+    def outcome(self) -> str:
+        """What the attempt is going to bring: why the next one is made."""
+        return OUTCOMES[sum(self.tokens) % len(OUTCOMES)]
 
     @property
     def usage(self) -> dict[str, Any]:
@@ -86,7 +92,7 @@ def carry_out(act: Act, runs: list[Execution]) -> Callable[[], None] | None:
         how[act.kind]()
         return None
     run = runs[act.place % 2]
-    where: dict[str, Any] = {"step_id": f"step-{act.place}", "at": act.at, "model": act.model}
+    where: dict[str, Any] = {"step_id": f"step-{act.place}", "at": act.at, "model": act.model, "outcome": act.outcome}
     if act.kind == "unpriced":  # of a model that was not known then, and perhaps is now
         call(run, cost=None, usage=act.usage, **where)
         return None

@@ -51,15 +51,26 @@ def call(
     cost: str | None = "0.01",
     status: str = "succeeded",
     model: str = SONNET,
+    outcome: str = "",
     **columns: Any,
 ) -> LLMCall:
-    """Return a new ledger row with its attempt; an execution's total is kept as the ledger keeps it."""
+    """Return a new ledger row with its attempt; an execution's total is kept as the ledger keeps it.
+
+    ``outcome`` is what the attempt is going to bring.
+    """
     step, _ = Step.objects.get_or_create(
         execution=of, path=step_id, defaults={"step_id": step_id, "scope_type": "project", "sort_key": step_id}
     )
     tries = step.attempts.count()
     attempt = Attempt.objects.create(
-        execution=of, step=step, n=tries + 1, content_attempt=tries + 1, status="succeeded", started_at=at
+        execution=of,
+        step=step,
+        n=tries + 1,
+        content_attempt=tries + 1,
+        status="succeeded",
+        started_at=at,
+        finished_at=at,
+        outcome=outcome,
     )
     is_over = status != "in_flight"
     price = Decimal(cost) if cost is not None and is_over else None

@@ -25,6 +25,7 @@ from executions.services.executions import cancel_execution
 from executions.tests.driving import Scripted, asking, backlog, document, drive
 from executions.tests.engine_cast import answer, decide, open_gate, person, start
 from executions.tests.engine_definitions import chain, epics, note, reviewed, single, step, stories, workflow
+from executions.tests.pages.visitors import words
 
 pytestmark = pytest.mark.django_db
 
@@ -369,3 +370,18 @@ def test_watchers_who_ask_for_the_same_cost_one_rendering() -> None:
     assert (len(first), len(second)) == (12, 6)
     assert told_again["html"]["head"] == told["html"]["head"]
     assert told_again["rows"] == told["rows"]
+
+
+def test_warnings_of_budgets_are_in_the_log() -> None:
+    execution = start(single(), budget=Decimal("0.0000001"))
+    drive(execution)
+    assert "This run's budget is used up" in words(browser("olga").get(url_of(execution)))
+    for percent, scope, said in (
+        (80, "project", "80% of the project's budget is used"),
+        (100, "workflow", "The budget of all runs of test is used up"),
+        (50, "something new", "50% of a budget is used"),
+    ):
+        fields = live_words.fields_of(
+            "budget_warning", {"percent": percent, "scope": scope, "workflow_id": "test"}, {}, {}
+        )
+        assert str(live_words.sentence_of("budget_warning", fields).text).format_map(fields) == said
