@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from documents import database
 from executions.models import Project
 from telemetry.days import Days
 from telemetry.measures import ADDED, CALLS, EXECUTIONS, KEPT, OPEN_CALLS, PASSING, STEPS, of_call, together
@@ -218,10 +219,8 @@ def rows_of(select: str, params: list[Any], parts: list[Part]) -> list[tuple[Any
         return []
     union = " UNION ALL ".join(sql for sql, _ in parts)
     values = [value for _, given in parts for value in given]
-    with connection.cursor() as cursor:
-        # Made of this module's texts; every value is a parameter.
-        cursor.execute(f"WITH part AS ({union}) {select}", [*values, *params])
-        return list(cursor.fetchall())
+    # Made of this module's texts; every value is a parameter. Prepared: to plan them takes a third of their time.
+    return database.rows(f"WITH part AS ({union}) {select}", [*values, *params])
 
 
 def _totals(row: Iterable[Any]) -> Totals:

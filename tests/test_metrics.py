@@ -135,7 +135,7 @@ def test_it_is_for_administrators_and_the_scraper_only(settings: Settings) -> No
 
 def test_the_number_of_statements_depends_on_the_models_only(scraper: Client, django_assert_num_queries: Any) -> None:
     some_work()
-    with django_assert_num_queries(7):  # and the two of executions.services.liveness, which are prepared: not counted
+    with django_assert_num_queries(7):  # and two of executions.services.liveness, which are prepared: not counted
         scraped(scraper)
     drive(start(chain(3), project="p9"))
     with django_assert_num_queries(7):

@@ -26,6 +26,8 @@ class Links:
         self._fixed = {name: value for name, value in (("workflow", workflow_id), ("step", step_id)) if value}
         # What the page stacks its days by where nothing is asked for; a file does not know of which page it is.
         self._group = {} if group == Group.MODEL else {"group": group.value}
+        # Hundreds of links have the same query.
+        self._queries: dict[tuple[tuple[str, str | None], ...], str] = {}
 
     def all(self) -> str:
         return self._to("costs-page", workflow=None, step=None, **_LEFT_BEHIND)
@@ -48,6 +50,8 @@ class Links:
         return self._to("costs-file", slug, **{**self._fixed, **group, "budget": None})
 
     def _to(self, name: str, *args: str, **values: str | None) -> str:
-        query = self._filters.changed(**values)
+        key = tuple(values.items())
+        if (query := self._queries.get(key)) is None:
+            query = self._queries[key] = self._filters.changed(**values)
         url = reverse(name, args=args)
         return f"{url}?{query}" if query else url

@@ -9,8 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from executions.tests.engine_cast import person
 from telemetry import queries
@@ -19,6 +17,7 @@ from telemetry.dashboard.values import Filter, Group
 from telemetry.days import UTC_ZONE
 from telemetry.models import Durations, SpanSums
 from telemetry.rollup import rebuild
+from telemetry.tests.counting import Counted
 from telemetry.tests.written_ledger import HAIKU, NOON, SONNET, STRANGE, call, execution, project, roll_all
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +82,7 @@ def test_without_a_role_nothing_is_seen() -> None:
 
 def test_the_number_of_statements_does_not_depend_on_what_there_is() -> None:
     def count(given: Filter) -> int:
-        with CaptureQueriesContext(connection) as captured:
+        with Counted() as captured:
             page.dashboard(given, now=NOW)
         return len(captured)
 

@@ -7,14 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from executions.tests.api.conftest import Caller
 from executions.tests.engine_cast import person
 from telemetry.models import DaySums
 from telemetry.rollup import rebuild
+from telemetry.tests.counting import Counted
 from telemetry.tests.written_ledger import NOON, STRANGE, call, execution, project, roll_all
 from workflows.services import current_revision
 
@@ -139,7 +138,7 @@ def test_the_number_of_statements_does_not_grow(world: dict[str, Any], path: str
     current_revision("test")  # a revision is read once per process
     for _ in range(2):
         client.force_authenticate(person("vic"))  # loaded anew, as by a request
-        with CaptureQueriesContext(connection) as captured:
+        with Counted() as captured:
             assert client.get(url).status_code == 200
         assert len(captured) == statements, [each["sql"] for each in captured]
         for number in range(5):

@@ -9,15 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from executions.services.budgets import set_budget
 from executions.tests.admin.desk import at_desk
 from executions.tests.engine_cast import person
 from executions.tests.pages.visitors import links, visitor, words
+from telemetry.tests.counting import Counted
 from telemetry.tests.written_ledger import HAIKU, NOON, SONNET, STRANGE, call, execution, minutes, project, roll_all
 
 pytestmark = pytest.mark.django_db
@@ -301,16 +300,14 @@ def test_the_number_of_statements_does_not_grow_with_the_ledger(url: str) -> Non
     ledger()
     client = at_desk("vic")
     get(client, url)
-    with CaptureQueriesContext(
-        connection,
-    ) as few:
+    with Counted() as few:
         get(client, url)
     for number in range(6):
         run = execution("apollo" if number % 2 else f"p{number}", f"w{number % 3}" if number % 2 else "test")
         for back in range(5):
             call(run, at=NOON - minutes(60 * 24 * back), model=f"m{number}", step_id=f"step{back}", cost="0.1")
     roll_all()
-    with CaptureQueriesContext(connection) as many:
+    with Counted() as many:
         get(client, url)
     assert len(many) == len(few)
     assert len(many) <= 30
