@@ -18,7 +18,7 @@ from documents import database
 from executions.models import Project
 from telemetry.days import Days
 from telemetry.measures import ADDED, CALLS, EXECUTIONS, KEPT, OPEN_CALLS, PASSING, STEPS, of_call, together
-from telemetry.models import ALL_PROJECTS, BEGINNING
+from telemetry.models import ALL_PROJECTS, BEGINNING, Span
 from telemetry.totals import Totals
 
 if TYPE_CHECKING:
@@ -130,30 +130,41 @@ def _parts(scope: Scope, known: Reach, whole_days: tuple[datetime, datetime] | N
     if scope.projects is not None and not scope.projects:
         return [(f"{_FROM_SUMS} FROM telemetry_daysums WHERE false", [])]
     stretch = (scope.since, scope.until)
-    if scope.table is not None:
+    if scope.step_id is not None and whole_days is not None:
+        asked = [("span = %s", Span.DAY.value), *of_sums(replace(scope, projects=None))]
+        kept = _from_sums("telemetry_spansums", scope, whole_days, asked)
+        kept += [_from_step_sums("telemetry_stepsums", scope, end) for end in _ends(stretch, whole_days)]
+    elif scope.table is not None:
         kept = [_from_step_sums(scope.table, scope, stretch)]
     elif whole_days is None:
         kept = _from_sums("telemetry_slotsums", scope, stretch)
     else:
-        first, last = whole_days
         kept = _from_sums("telemetry_daysums", scope, whole_days)
-        for end in ((scope.since, first), (last, scope.until)):
-            kept += _from_sums("telemetry_slotsums", scope, end) if end[0] < end[1] else []
+        for end in _ends(stretch, whole_days):
+            kept += _from_sums("telemetry_slotsums", scope, end)
     return [*kept, *_from_ledger(scope, known)]
+
+
+def _ends(stretch: tuple[datetime, datetime], whole: tuple[datetime, datetime]) -> list[tuple[datetime, datetime]]:
+    """Return what is left of a stretch of time beside the whole days in it."""
+    return [(since, until) for since, until in ((stretch[0], whole[0]), (whole[1], stretch[1])) if since < until]
 
 
 def _from_step_sums(table: str, scope: Scope, stretch: tuple[datetime, datetime]) -> Part:
     return select(f"{_FROM_SUMS} FROM {table}", during(stretch) + of_sums(scope))
 
 
-def _from_sums(table: str, scope: Scope, stretch: tuple[datetime, datetime]) -> list[Part]:
+def _from_sums(
+    table: str, scope: Scope, stretch: tuple[datetime, datetime], asked: Conditions | None = None
+) -> list[Part]:
     """Return the sums by project; where fewer projects are left out than are meant, all less those."""
-    of_all = select(f"{_FROM_SUMS} FROM {table}", [("project_id = %s", ALL_PROJECTS), *during(stretch)])
+    conditions = [*during(stretch), *(asked or [])]
+    of_all = select(f"{_FROM_SUMS} FROM {table}", [("project_id = %s", ALL_PROJECTS), *conditions])
     if scope.projects is None or scope.others == []:
         return [of_all]
     if scope.others is None or len(scope.others) >= len(scope.projects):
-        return [select(f"{_FROM_SUMS} FROM {table}", [_in(scope.projects), *during(stretch)])]
-    return [of_all, select(f"{_LESS_SUMS} FROM {table}", [_in(scope.others), *during(stretch)])]
+        return [select(f"{_FROM_SUMS} FROM {table}", [_in(scope.projects), *conditions])]
+    return [of_all, select(f"{_LESS_SUMS} FROM {table}", [_in(scope.others), *conditions])]
 
 
 def _in(projects: Sequence[str]) -> tuple[str, Any]:

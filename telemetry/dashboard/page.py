@@ -39,10 +39,11 @@ from telemetry.dashboard.values import (
 from telemetry.reports import SHOWN_OF_CALL
 
 # None of the statements is long enough for further processes of the server to be worth their start. Their plans do not
-# depend on the values: what is read is found by indexes, and to plan them anew takes as long as to run them.
+# depend on the values: whatever is read is found by indexes. To plan them anew takes as long as to run them.
 _ONE_STATE = """
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL max_parallel_workers_per_gather = 0;
-SET LOCAL plan_cache_mode = force_generic_plan
+SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off
 """
 
 

@@ -45,6 +45,12 @@ Stretch = tuple[datetime, datetime]
 # A text with placeholders, and the values for them.
 Condition = tuple[str, list[Any]]
 
+
+def _one_text(*names: str) -> str:
+    """Return columns as one text: the first two have no line break, being ids."""
+    return " || E'\\n' || ".join(names)
+
+
 _ONE_DAY = timedelta(days=1)
 # Stands for the sign of what is read of sums.
 _SIGN = "±"
@@ -61,18 +67,28 @@ _MEASURED = of_call({name: (ALL_KEPT | PASSING)[name] for name in _READ})
 _CALLS = f"""
 SELECT is_now, {_PLACE}, {", ".join(f"sum({name})" for name in _READ)} FROM part GROUP BY is_now, {_PLACE}
 """  # noqa: S608 - static text
-_COUNTED_OF_PLACE = f"{_PLACE}, code, {_SIGN}how_often AS how_often"
-_TIME_OF_CALL = f"{_OF_CALL}, timed.measure + {bucket('timed.ms')} AS code, 1 AS how_often"
+# One text to group by instead of three takes half as long, of tens of thousands of counts.
+_COUNTED_OF_PLACE = f"place, code, {_SIGN}how_often AS how_often"
+_PLACE_OF_SUMS, _PLACE_OF_CALL, _PLACE_OF_GATE = (
+    _one_text("workflow_id", "step_id", "model"),
+    _one_text("e.workflow_id", "s.step_id", "c.model"),
+    _one_text("e.workflow_id", "s.step_id", "''"),
+)
+_TIME_OF_CALL = f"{_PLACE_OF_CALL} AS place, timed.measure + {bucket('timed.ms')} AS code, 1 AS how_often"
 _CODE_OF_GATE = f"{MEASURES['people']} + {bucket(GATE_MS)}"
-_TIME_OF_GATE = f"e.workflow_id, s.step_id, '' AS model, {_CODE_OF_GATE} AS code, 1 AS how_often FROM {GATES}"
-_DURATIONS = "telemetry_durations, unnest(codes, counts) AS counted (code, how_often)"
+_TIME_OF_GATE = f"{_PLACE_OF_GATE} AS place, {_CODE_OF_GATE} AS code, 1 AS how_often FROM {GATES}"
+_DURATIONS = f"""
+telemetry_durations
+CROSS JOIN LATERAL (SELECT {_PLACE_OF_SUMS} AS place OFFSET 0) AS named
+CROSS JOIN LATERAL unnest(codes, counts) AS counted (code, how_often)
+"""
 _MEASURE_NAMES = tuple(MEASURES)
-_TIMES = f"""
-SELECT {_PLACE}, array_agg(code), array_agg(how_often)
-  FROM (SELECT {_PLACE}, code, sum(how_often)::bigint AS how_often
-          FROM part GROUP BY {_PLACE}, code HAVING sum(how_often) <> 0) counted
- GROUP BY {_PLACE}
-"""  # noqa: S608 - static text
+_TIMES = """
+SELECT place, array_agg(code), array_agg(how_often)
+  FROM (SELECT place, code, sum(how_often)::bigint AS how_often
+          FROM part GROUP BY place, code HAVING sum(how_often) <> 0) counted
+ GROUP BY place
+"""
 _DECIDED_OF_PLACE = "workflow_id, step_id, " + ", ".join(f"{_SIGN}{name} AS {name}" for name in OF_GATE)
 _FROM_GATE = f"e.workflow_id, s.step_id, {of_call(OF_GATE)} FROM {GATES_AND_VERDICTS}"
 _GATES = f"""
@@ -155,12 +171,13 @@ def times(asked: Filter, known: Reach) -> list[Times]:
     if scope.model is None:
         parts.append(_from_gates(f"SELECT {_TIME_OF_GATE}", [], [_since_mark(scope, known)], scope))
     found = []
-    for *place, codes, counts in rows_of(_TIMES, [], parts):
+    for text, codes, counts in rows_of(_TIMES, [], parts):
+        place = Place(*text.split("\n", 2))
         by_measure: dict[str, dict[int, int]] = {name: {} for name in MEASURES}
         for code, count in zip(codes, counts, strict=True):
             measure, number = divmod(code, MEASURE_CODES)
             by_measure[_MEASURE_NAMES[measure]][number] = count
-        found += [Times(Place(*place), name, of_name) for name, of_name in by_measure.items() if of_name]
+        found += [Times(place, name, of_name) for name, of_name in by_measure.items() if of_name]
     return found
 
 

@@ -24,7 +24,7 @@ Look = Literal["text", "code", "money", "count", "share", "milliseconds", "time"
 _NUMBERS = ("money", "count", "share", "milliseconds")
 CURRENCY = "USD"
 # More lines than this are in files only.
-MOST_LINES = 200
+MOST_LINES = 50
 _FITS_A_PHONE = 4
 
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
@@ -82,7 +83,8 @@ def runs_of_fifty_branches_never_spend_more_than_the_budget_they_share(place: Pl
         for run in runs:
             retry_execution(actor=person("root"), execution_id=run.pk)
         site.wait_for_end(runs)
-        assert set(site.finished().values()) == {1}, "what was paid for is not paid for again"
+        again = [prompt for prompt, number in site.finished().items() if number > 1]
+        assert len(again) <= calls.filter(status="lost").count(), "what is in the ledger is not paid for again"
         assert states(person("root"))[0].spent_usd == _cost(calls)
         site.check()
 
@@ -90,9 +92,8 @@ def runs_of_fifty_branches_never_spend_more_than_the_budget_they_share(place: Pl
 def _fail_with_a_death(site: Site, runs: Sequence[Execution]) -> None:
     """Kill one of the workers that are at work on some runs, start another, and wait until there is no money left."""
     calls = LLMCall.objects.filter(execution__in=runs)
-    site.wait_until(
-        lambda: calls.filter(status="in_flight", step__path__startswith="per_epic").count() >= 4, "branches"
-    )
+    at_work = calls.filter(status="in_flight", step__path__startswith="per_epic", attempt__worker_id=_first_worker())
+    site.wait_until(lambda: at_work.count() >= 2, "branches are at work in it")
     site.workers[0].send(signal.SIGKILL)
     site.ready_worker(concurrency=4)
     site.wait_until(
@@ -101,6 +102,13 @@ def _fail_with_a_death(site: Site, runs: Sequence[Execution]) -> None:
     )
     assert calls.filter(status="lost").exists()
     site.check()
+
+
+def _first_worker() -> int:
+    """Return the queue's number of the worker that was started first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT min(id) FROM procrastinate_workers")
+        return int(cursor.fetchone()[0])
 
 
 def _cost(calls: QuerySet[LLMCall]) -> Decimal:

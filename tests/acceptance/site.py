@@ -188,8 +188,15 @@ class Site:
     def ready_worker(self, *, concurrency: int = 50) -> float:
         """Start a worker; return when the queue knows it, which on a slow machine is seconds later."""
         before = _newest_worker()
-        self.worker(concurrency=concurrency)
-        return self.wait_until(lambda: _newest_worker() > before, "the worker is there")
+        started = [self.worker(concurrency=concurrency)]
+
+        def is_there() -> bool:
+            # One that was paused may hold the queue's rows for a minute. As `up` does, start it again until it can.
+            if not started[-1].is_alive():
+                started.append(self.worker(concurrency=concurrency))
+            return _newest_worker() > before
+
+        return self.wait_until(is_there, "the worker is there")
 
     def in_progress(self, executions: Sequence[Execution]) -> int:
         """Return how many of these executions are not completed."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -57,13 +58,13 @@ class Up:
 
     def children(self) -> dict[str, psutil.Process]:
         """Its processes by the last word of `manage.py web` and the like."""
-        children = psutil.Process(self.process.pid).children()
-        commands = [child.as_dict(["cmdline"])["cmdline"] or [""] for child in children]
-        return {
-            command[-1]: child
-            for command, child in zip(commands, children, strict=True)
-            if command[-2:-1] == [str(BASE_DIR / "manage.py")]
-        }
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                command = child.as_dict(["cmdline"])["cmdline"] or [""]
+                if command[-2:-1] == [str(BASE_DIR / "manage.py")]:
+                    found[command[-1]] = child
+        return found
 
 
 def is_gone(process: psutil.Process) -> bool:

@@ -149,7 +149,7 @@ def test_a_table_that_is_too_long_for_a_page_is_whole_in_its_file() -> None:
         call(run, step_id=f"step{number}", cost="0.01", latency_ms=10)
     client = at_desk("vic")
     page = client.get(f"/costs/?{MARCH}").content.decode()
-    assert "The first 200 of 203; the file has all of them." in page
+    assert "The first 50 of 203; the file has all of them." in page
     assert len(read(client, "latency")) == 203
 
 
