@@ -108,7 +108,7 @@ class Worker:
         }
         command = [sys.executable, str(ROOT / "manage.py"), "worker", "--concurrency", str(concurrency)]
         # It logs as ever, but not into the report.
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker is stopped
         self.process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=self.log)
         self.wait_until_registered()
 
@@ -138,6 +138,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.log.close()
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM procrastinate_workers")
 
