@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 
-from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
@@ -21,6 +21,8 @@ from tests.acceptance.site import Place, Site, ids
 
 BRANCHES = 50
 MAX_TOKENS = 1000
+# How the path of a branch's step begins.
+IN_A_BRANCH = "per_epic"
 
 
 def branching() -> JSON:
@@ -32,7 +34,7 @@ def branching() -> JSON:
 
 def site_of(place: Place) -> Site:
     """Return a site whose model makes as many items, and then always writes as much as it may."""
-    site = Site(place, default=Reply(delay=1.0, usage={"output_tokens": MAX_TOKENS}))
+    site = Site(place, default=Reply(delay=0.3, usage={"output_tokens": MAX_TOKENS}))
     site.model.set_script({"items": BRANCHES, "keep": True})
     return site
 
@@ -40,11 +42,12 @@ def site_of(place: Place) -> Site:
 def cost_of_ten(site: Site) -> Decimal:
     """Return what ten branches cost at most, by one that another run has made; and start two workers."""
     (probe,) = site.start(branching())
-    for _ in range(2):
-        site.ready_worker(concurrency=4)
-    branches = LLMCall.objects.filter(execution=probe, step__path__startswith="per_epic")
-    site.wait_until(branches.exists, "a branch has begun")
-    cancel_execution(actor=person("olga"), execution_id=probe.pk, reason="Enough.")
+    branches = LLMCall.objects.filter(execution=probe, step__path__startswith=IN_A_BRANCH)
+    with site.model.held(IN_A_BRANCH):
+        for _ in range(2):
+            site.ready_worker(concurrency=4)
+        site.wait_until(branches.exists, "a branch has begun")
+        cancel_execution(actor=person("olga"), execution_id=probe.pk, reason="Enough.")
     call = branches.latest("request_chars")
     bound = pricing.upper_bound(call.model, call.request_chars, MAX_TOKENS)
     assert bound is not None
@@ -55,8 +58,10 @@ def a_run_of_fifty_branches_never_spends_more_than_its_budget(place: Place) -> N
     """Two workers share a run whose budget is enough for ten calls or so; one is killed in the middle."""
     with site_of(place) as site:
         budget = cost_of_ten(site)
-        execution = start(branching(), project="fifty", brief={"wish": "fifty lighthouses"}, budget=budget)
-        _fail_with_a_death(site, [execution])
+        with site.model.held(IN_A_BRANCH):
+            execution = start(branching(), project="fifty", brief={"wish": "fifty lighthouses"}, budget=budget)
+            _kill_one_at_work(site, [execution])
+        _go_on_until_all_is_spent(site, [execution])
         execution.refresh_from_db()
         assert (execution.error_code, execution.reserved_usd) == ("BUDGET_EXHAUSTED", Decimal(0))
         assert execution.cost_usd <= budget
@@ -70,8 +75,10 @@ def runs_of_fifty_branches_never_spend_more_than_the_budget_they_share(place: Pl
         budget = cost_of_ten(site)
         Project.objects.create(pk="fifty", created_at=timezone.now())
         _set(budget)
-        runs = [start(branching(), project="fifty", brief={"wish": f"fifty lighthouses, {n}"}) for n in range(2)]
-        _fail_with_a_death(site, runs)
+        with site.model.held(IN_A_BRANCH):
+            runs = [start(branching(), project="fifty", brief={"wish": f"fifty lighthouses, {n}"}) for n in range(2)]
+            _kill_one_at_work(site, runs)
+        _go_on_until_all_is_spent(site, runs)
         calls = LLMCall.objects.filter(execution__project_id="fifty")
         (state,) = states(person("root"))
         assert state.spent_usd == _cost(calls) <= budget
@@ -89,12 +96,21 @@ def runs_of_fifty_branches_never_spend_more_than_the_budget_they_share(place: Pl
         site.check()
 
 
-def _fail_with_a_death(site: Site, runs: Sequence[Execution]) -> None:
-    """Kill one of the workers that are at work on some runs, start another, and wait until there is no money left."""
+def _kill_one_at_work(site: Site, runs: Sequence[Execution]) -> None:
+    """Kill a worker that has sent two branches of some runs, at least; whose calls are held, so that they are there."""
+    branches = LLMCall.objects.filter(execution__in=runs, status="in_flight", step__path__startswith=IN_A_BRANCH)
+
+    def busy() -> list[int]:
+        by_worker = Counter(branches.values_list("attempt__worker_id", flat=True))
+        return [worker for worker, count in by_worker.items() if count >= 2]
+
+    site.wait_until(lambda: bool(busy()), "branches are at work in a worker")
+    site.process_of(busy()[0]).send(signal.SIGKILL)
+
+
+def _go_on_until_all_is_spent(site: Site, runs: Sequence[Execution]) -> None:
+    """Start another worker, and wait until there is no money left."""
     calls = LLMCall.objects.filter(execution__in=runs)
-    at_work = calls.filter(status="in_flight", step__path__startswith="per_epic", attempt__worker_id=_first_worker())
-    site.wait_until(lambda: at_work.count() >= 2, "branches are at work in it")
-    site.workers[0].send(signal.SIGKILL)
     site.ready_worker(concurrency=4)
     site.wait_until(
         lambda: all(status(run) == "failed" for run in runs) and not calls.filter(status="in_flight").exists(),
@@ -102,13 +118,6 @@ def _fail_with_a_death(site: Site, runs: Sequence[Execution]) -> None:
     )
     assert calls.filter(status="lost").exists()
     site.check()
-
-
-def _first_worker() -> int:
-    """Return the queue's number of the worker that was started first."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT min(id) FROM procrastinate_workers")
-        return int(cursor.fetchone()[0])
 
 
 def _cost(calls: QuerySet[LLMCall]) -> Decimal:

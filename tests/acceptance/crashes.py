@@ -115,16 +115,17 @@ def a_worker_killed_among_many_runs_is_survived(place: Place) -> None:
         assert sum(shares.values()) == len(site.model.journal) == 120, "no step ran twice"
         assert set(site.finished().values()) == {1}
 
-        more = site.start(chain(3), 40)
-        site.wait_for_calls(120 + 50)
-        killed = site.workers[0].send(signal.SIGKILL)
-        in_flight = site.model.in_flight
+        with site.model.held("s2"):
+            more = site.start(chain(3), 40)
+            site.wait_for_calls(120 + 24 + 24)
+            killed = site.workers[0].send(signal.SIGKILL)
         took = site.wait_for_end(more) - killed
         assert took < TAKEOVER + 3, f"taken over after {took:.1f} s"
-        assert Attempt.objects.filter(outcome="worker_lost").exists()
+        lost = LLMCall.objects.filter(status="lost").count()
+        assert lost == Attempt.objects.filter(outcome="worker_lost").count() == 12, "all that it was at work on"
         assert not Step.objects.exclude(status="completed").exists()
         assert max(site.finished().values()) <= 2
-        assert sum(site.requests().values()) <= 240 + in_flight, "only what was in flight was sent again"
+        assert sum(site.requests().values()) <= 240 + lost, "only what was in flight was sent again"
         site.check()
 
 

@@ -198,6 +198,14 @@ class Site:
 
         return self.wait_until(is_there, "the worker is there")
 
+    def process_of(self, number: int) -> Worker:
+        """Return the process of one of the workers that are at work, by the number that the queue knows it by."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM procrastinate_workers ORDER BY id")
+            numbers = [row[0] for row in cursor.fetchall()]
+        # Each was started when the one before was ready.
+        return dict(zip(numbers, filter(Worker.is_alive, self.workers), strict=True))[number]
+
     def in_progress(self, executions: Sequence[Execution]) -> int:
         """Return how many of these executions are not completed."""
         return Execution.objects.filter(pk__in=ids(executions)).exclude(status="completed").count()

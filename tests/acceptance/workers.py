@@ -18,11 +18,12 @@ from tests.acceptance.site import Place, Site
 
 def a_worker_paused_too_long_changes_nothing_when_it_wakes(place: Place) -> None:
     """It is taken for dead and its step goes on elsewhere; what it brings later is dropped, and its cost kept."""
-    with Site(place, rules=[Rule(reply=Reply(delay=2.0), times=1)]) as site:
+    with Site(place) as site:
         (execution,) = site.start(single())
         sleeper = site.worker()
-        site.wait_for_calls(1)
-        stopped = sleeper.send(signal.SIGSTOP)
+        with site.model.held():
+            site.wait_for_calls(1)
+            stopped = sleeper.send(signal.SIGSTOP)
         waited = site.ready_worker() - stopped
         took = site.wait_for_end([execution]) - stopped - waited
         assert took < 15, f"taken over after {took:.1f} s"

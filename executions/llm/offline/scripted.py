@@ -25,7 +25,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -91,6 +92,8 @@ class ScriptedModel:
         self._writer = DocumentWriter(item_count)
         self._connections: set[HttpConnection] = set()
         self._keeps_bodies = False
+        self._held_path: str | None = None
+        self._held: list[Callable[[], None]] = []
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -146,6 +149,25 @@ class ScriptedModel:
             self.default = Reply.from_json(data["default"])
         if "items" in data:
             self._writer.item_count = int(data["items"])
+
+    @contextmanager
+    def held(self, path: str = "") -> Iterator[None]:
+        """Leave the steps without an answer whose path begins so; at the end they get it, all at once.
+
+        For a model that serves from its thread: so a test has the time to do something to calls in flight.
+        """
+        assert self._loop is not None
+        self._held_path = path
+        try:
+            yield
+        finally:
+            self._held_path = None
+            self._loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        for begin in held:
+            begin()
 
     def reset(self) -> None:
         """Forget the journal and the rules; calls in flight go on."""
@@ -211,7 +233,10 @@ class ScriptedModel:
         text = reply.text if reply.text is not None else self._writer.text_for(body)
         answer = Transmission(connection, body, reply, text, number, on_end=lambda end: self._ended(entry, end))
         entry.message_id, entry.usage = answer.message_id, answer.usage
-        answer.begin()
+        if self._held_path is not None and entry.step_path.startswith(self._held_path):
+            self._held.append(answer.begin)
+        else:
+            answer.begin()
 
     def _choose(self, body: JSON, prompt: str, number: int) -> tuple[Reply, str]:
         if self.script is not None:

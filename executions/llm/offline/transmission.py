@@ -51,6 +51,9 @@ class Transmission:
         connection.on_lost = self._lost
 
     def begin(self) -> None:
+        """Send the first of it. To one who has hung up nothing is sent."""
+        if self._connection.on_lost is None:
+            return
         self._after(self._reply.start_delay, self._send_head)
 
     def _after(self, delay: float, step: Callable[[], None]) -> None:
@@ -63,6 +66,7 @@ class Transmission:
     def _lost(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._connection.on_lost = None
         self._on_end(End.DISCONNECTED)
 
     def _end(self) -> None:
