@@ -102,7 +102,7 @@ def _kill_one_at_work(site: Site, runs: Sequence[Execution]) -> None:
 
     def busy() -> list[int]:
         by_worker = Counter(branches.values_list("attempt__worker_id", flat=True))
-        return [worker for worker, count in by_worker.items() if count >= 2]
+        return [worker for worker, count in by_worker.items() if worker is not None and count >= 2]
 
     site.wait_until(lambda: bool(busy()), "branches are at work in a worker")
     site.process_of(busy()[0]).send(signal.SIGKILL)

@@ -204,7 +204,8 @@ class Site:
             cursor.execute("SELECT id FROM procrastinate_workers ORDER BY id")
             numbers = [row[0] for row in cursor.fetchall()]
         # Each was started when the one before was ready.
-        return dict(zip(numbers, filter(Worker.is_alive, self.workers), strict=True))[number]
+        alive = [worker for worker in self.workers if worker.is_alive()]
+        return alive[numbers.index(number)]
 
     def in_progress(self, executions: Sequence[Execution]) -> int:
         """Return how many of these executions are not completed."""
