@@ -69,12 +69,7 @@ class QueueLine:
     """One queue. Jobs that are abandoned belong to a worker that died a moment ago, those that failed to one that
     died before: what they were about has been looked at since."""
 
-    name: str
-    due_count: int
-    later_count: int
-    busy_count: int
-    abandoned_count: int
-    failed_count: int
+    counts: liveness.Queue
     oldest_due: str
     is_late: bool
 
@@ -142,14 +137,7 @@ def _worker(number: int, silent_seconds: float, step_count: int) -> WorkerLine:
 def _queue(queue: liveness.Queue) -> QueueLine:
     oldest = queue.oldest_due_seconds
     return QueueLine(
-        name=queue.name,
-        due_count=queue.due_count,
-        later_count=queue.later_count,
-        busy_count=queue.busy_count,
-        abandoned_count=queue.abandoned_count,
-        failed_count=queue.failed_count,
-        oldest_due=_length(oldest),
-        is_late=oldest is not None and oldest > LATE_AFTER_SECONDS,
+        counts=queue, oldest_due=_length(oldest), is_late=oldest is not None and oldest > LATE_AFTER_SECONDS
     )
 
 
@@ -165,10 +153,10 @@ def _queue_troubles(queues: list[QueueLine]) -> list[str]:
     said = []
     for queue in queues:
         if queue.is_late:
-            said.append(f"The queue {queue.name} is {queue.oldest_due} behind. Start more workers.")
-        if queue.abandoned_count:
-            jobs = "1 job" if queue.abandoned_count == 1 else f"{queue.abandoned_count} jobs"
-            said.append(f"A worker died with {jobs} of the queue {queue.name}; another takes over within 15 s.")
+            said.append(f"The queue {queue.counts.name} is {queue.oldest_due} behind. Start more workers.")
+        if count := queue.counts.abandoned_count:
+            jobs = "1 job" if count == 1 else f"{count} jobs"
+            said.append(f"A worker died with {jobs} of the queue {queue.counts.name}; another takes over within 15 s.")
     return said
 
 
