@@ -63,6 +63,9 @@ ADDED = tuple(name for name in ALL_KEPT if name != "first_at")
 DAY = "date_bin('1 day', c.started_at, '1970-01-01 00:00+00')"
 SLOT = "date_bin('15 min', c.started_at, '1970-01-01 00:00+00')"
 MONTH = "date_trunc('month', c.started_at, 'UTC')"
+THIRD = f"""
+{MONTH} + least((extract(day FROM c.started_at AT TIME ZONE 'UTC')::int - 1) / 10, 2) * interval '240 hours'
+"""
 # A statement reads from the one or the other, joined with as much of the rest as it needs.
 CALLS = "executions_llmcall c"
 OPEN_CALLS = "telemetry_opencall o JOIN executions_llmcall c ON c.id = o.call_id"
@@ -141,7 +144,6 @@ TIMED = f"""
 """
 
 # Gates that people decided: ``g``. They are of the moment at which they were closed, and never change after it.
-GATE_DAY, GATE_MONTH = DAY.replace("c.started_at", "g.closed_at"), MONTH.replace("c.started_at", "g.closed_at")
 IS_DECIDED = f"g.status = '{GateStatus.DECIDED}'"
 GATE_MS = "extract(epoch FROM g.closed_at - g.opened_at) * 1000"
 GATES = """
@@ -182,6 +184,12 @@ BUCKETS = _bounds()
 def bucket(milliseconds: str) -> str:
     """Return the number of the bucket of a time, from 0 on."""
     return f"width_bucket(greatest({milliseconds}, 0)::bigint, ARRAY[{','.join(map(str, BUCKETS))}]::bigint[]) - 1"
+
+
+def spans_of(at: str) -> str:
+    """Return the day, the third of a month and the month (UTC) that a time is in, as columns of a SELECT."""
+    named = {"day": DAY, "third": THIRD, "month": MONTH}
+    return of_call({name: text.replace("c.started_at", at) for name, text in named.items()})
 
 
 def of_call(names: dict[str, str]) -> str:

@@ -20,9 +20,11 @@ ALL_PROJECTS = "*"
 
 
 class Span(models.TextChoices):
-    """How long a stretch of time is that begins at ``starts_at`` (UTC)."""
+    """How long a stretch of time is that begins at ``starts_at`` (UTC). A third of a month begins on its 1st, 11th or
+    21st day."""
 
     DAY = "day"
+    THIRD = "third"
     MONTH = "month"
 
 
@@ -178,7 +180,8 @@ class StepSums(Sums):
 
 
 class SpanSums(Sums):
-    """By UTC day and by UTC month, with workflow, step and model, of each project and of all (:data:`ALL_PROJECTS`)."""
+    """By UTC day, third of a month and month, with workflow, step and model, of each project and of all
+    (:data:`ALL_PROJECTS`)."""
 
     span = models.CharField(max_length=5, choices=Span)
     workflow_id = models.CharField(max_length=64)
@@ -187,8 +190,14 @@ class SpanSums(Sums):
 
     class Meta:
         constraints = (
+            # With what days are stacked of: of a year, thousands of rows are read for nothing else.
             models.UniqueConstraint(
-                fields=("project_id", "span", "starts_at", "workflow_id", "step_id", "model"), name="spansums_once"
+                fields=("project_id", "span", "starts_at", "workflow_id", "step_id", "model"),
+                include=(
+                    *("cost_usd", "unpriced_count"),
+                    *("succeeded_count", "failed_count", "cancelled_count", "lost_count"),
+                ),
+                name="spansums_once",
             ),
         )
 

@@ -121,15 +121,16 @@ def _move(mark: Watermark, horizon: datetime) -> bool:
 
 
 def _add_up_anew(day: datetime, mark: Watermark) -> None:
-    """Replace the sums of one day (UTC) by what the ledger holds now, and have its month's hold the difference."""
+    """Replace the sums of one day (UTC) by what the ledger holds now, and have what it is a part of hold the
+    difference."""
     stretch = {"since": day, "until": min(day + timedelta(days=1), mark.rolled_until)}
-    _run_all(LESS_DAY, {"day": day, "month": day.replace(day=1)})
+    _run_all(LESS_DAY, {"day": day})
     for table in TABLES:
         if table is not SpanSums:
             table._default_manager.filter(starts_at__gte=day, starts_at__lt=day + timedelta(days=1)).delete()
     SpanSums.objects.filter(span=Span.DAY, starts_at=day).delete()
     Durations.objects.filter(span=Span.DAY, starts_at=day).delete()
-    Durations.objects.filter(span=Span.MONTH, starts_at=day.replace(day=1), codes=[]).delete()
+    Durations.objects.filter(starts_at__range=(day.replace(day=1), day), codes=[]).delete()
     _run(_WATCH_PASSED, stretch)
     _run_all(_ADD_PASSED, stretch)
     _run(_ADD_GATES[1], stretch)

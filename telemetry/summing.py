@@ -9,10 +9,7 @@ from telemetry.measures import (
     ADDED,
     ALL_KEPT,
     CALLS,
-    DAY,
     DETAILED,
-    GATE_DAY,
-    GATE_MONTH,
     GATE_MS,
     GATES,
     GATES_AND_VERDICTS,
@@ -21,9 +18,11 @@ from telemetry.measures import (
     MONTH,
     OF_GATE,
     SLOT,
+    THIRD,
     TIMED,
     bucket,
     of_call,
+    spans_of,
     together,
 )
 from telemetry.models import ALL_PROJECTS, Span
@@ -33,25 +32,27 @@ _SUMS = together(ALL_KEPT)
 _MERGE = ", ".join([f"{name} = t.{name} + excluded.{name}" for name in ADDED])
 _MERGE_SUMS = f"DO UPDATE SET {_MERGE}, first_at = least(t.first_at, excluded.first_at)"
 _PROJECT = f"COALESCE(project_id, '{ALL_PROJECTS}')"
-_SPAN = f"CASE WHEN GROUPING(day) = 0 THEN '{Span.DAY}' ELSE '{Span.MONTH}' END AS span"
+_SPAN = f"""
+CASE WHEN GROUPING(day) = 0 THEN '{Span.DAY}' WHEN GROUPING(third) = 0 THEN '{Span.THIRD}' ELSE '{Span.MONTH}' END
+"""
 
 
 def by_spans(keys: str) -> str:
-    """Return a GROUP BY that gives each row's day, month, project and all projects; ``keys`` are of all four."""
-    sets = ", ".join(f"({span}{project}, {keys})" for span in ("day", "month") for project in (", project_id", ""))
+    """Return a GROUP BY by day, third and month, of each project and of all; ``keys`` are of all six."""
+    spans, projects = ("day", "third", "month"), (", project_id", "")
+    sets = ", ".join(f"({span}{project}, {keys})" for span in spans for project in projects)
     return f"GROUP BY GROUPING SETS ({sets})"
 
 
-# By day and by month, of each project and of all, of rows that have a day, a month and a project.
-SPANS = f"{_SPAN}, COALESCE(day, month) AS starts_at, {_PROJECT} AS project_id"
+# The same as columns, of rows that have a day, a third, a month and a project.
+SPANS = f"{_SPAN} AS span, COALESCE(day, third, month) AS starts_at, {_PROJECT} AS project_id"
 
 _ADD_CALLS = f"""
 WITH call AS (
     SELECT {SLOT} AS starts_at, e.project_id, e.workflow_id, s.step_id, c.model, {{of_call}}
       FROM {CALLS} {DETAILED} WHERE {{condition}}
 ), sums AS MATERIALIZED (
-    SELECT starts_at, {DAY.replace("c.started_at", "starts_at")} AS day,
-           {MONTH.replace("c.started_at", "starts_at")} AS month, project_id, workflow_id, step_id, model, {_SUMS}
+    SELECT starts_at, {spans_of("starts_at")}, project_id, workflow_id, step_id, model, {_SUMS}
       FROM call GROUP BY starts_at, project_id, workflow_id, step_id, model
 ), steps AS (
     INSERT INTO telemetry_stepsums AS t (starts_at, project_id, workflow_id, step_id, model, {_KEPT})
@@ -78,12 +79,12 @@ SELECT day, {_PROJECT}, {_SUMS} FROM sums GROUP BY GROUPING SETS ((day, project_
 _DURATION_KEYS = "workflow_id, step_id, model"
 # Times of calls and of gates, as what is to be counted.
 TIMES_OF_CALLS = f"""
-SELECT {DAY} AS day, {MONTH} AS month, e.project_id, e.workflow_id, s.step_id, c.model,
+SELECT {spans_of("c.started_at")}, e.project_id, e.workflow_id, s.step_id, c.model,
        timed.measure + {bucket("timed.ms")} AS code
   FROM {CALLS} {TIMED} WHERE
 """  # noqa: S608 - static text
 TIMES_OF_GATES = f"""
-SELECT {GATE_DAY} AS day, {GATE_MONTH} AS month, e.project_id, e.workflow_id, s.step_id, '' AS model,
+SELECT {spans_of("g.closed_at")}, e.project_id, e.workflow_id, s.step_id, '' AS model,
        {MEASURES["people"]} + {bucket(GATE_MS)} AS code
   FROM {GATES} WHERE {IS_DECIDED} AND
 """  # noqa: S608 - static text
@@ -93,7 +94,7 @@ _COUNTS = "array_agg(code ORDER BY code)::smallint[] AS codes, array_agg(how_oft
 
 
 def counted(times: str) -> str:
-    """Return how many of some times are in each bucket, by day and month, of each project and of all."""
+    """Return how many of some times are in each bucket, by day, third and month, of each project and of all."""
     return f"""
     SELECT span, starts_at, project_id, {_DURATION_KEYS}, {_COUNTS}
       FROM (SELECT {SPANS}, {_DURATION_KEYS}, code, count(*) AS how_often
@@ -123,13 +124,13 @@ def _add_times(times: str) -> str:
 _GATE_KEYS = "workflow_id, step_id"
 _GATE_SUMS = ", ".join(OF_GATE)
 DECIDED = f"""
-SELECT {GATE_DAY} AS day, {GATE_MONTH} AS month, e.project_id, e.workflow_id, s.step_id, {of_call(OF_GATE)}
+SELECT {spans_of("g.closed_at")}, e.project_id, e.workflow_id, s.step_id, {of_call(OF_GATE)}
   FROM {GATES_AND_VERDICTS} WHERE {IS_DECIDED} AND
 """  # noqa: S608 - static text
 
 
 def decided(gates: str) -> str:
-    """Return the sums of some gates by day and month, of each project and of all."""
+    """Return the sums of some gates by day, third and month, of each project and of all."""
     return f"""
     SELECT {SPANS}, {_GATE_KEYS}, {together(OF_GATE)}
       FROM ({gates}) AS gates {by_spans(_GATE_KEYS)}"""  # noqa: S608 - static text
@@ -142,18 +143,20 @@ INSERT INTO telemetry_gatesums AS t (span, starts_at, project_id, {_GATE_KEYS}, 
     DO UPDATE SET {", ".join(f"{name} = t.{name} + excluded.{name}" for name in OF_GATE)}
 """
 
-# The month less one of its days, before the day is added up anew. The first call of a month stays the first.
+_OF_DAY = f"""
+ WHERE d.span = '{Span.DAY}' AND d.starts_at = %(day)s
+   AND ((t.span = '{Span.THIRD}' AND t.starts_at = {THIRD.replace("c.started_at", "d.starts_at")})
+     OR (t.span = '{Span.MONTH}' AND t.starts_at = {MONTH.replace("c.started_at", "d.starts_at")}))
+   AND (d.project_id, d.workflow_id, d.step_id, d.model) = (t.project_id, t.workflow_id, t.step_id, t.model)
+"""
+# What a day is a part of, less that day, before it is added up anew. The first call of a month stays the first.
 _LESS_DAY = f"""
 UPDATE telemetry_spansums AS t SET {", ".join(f"{name} = t.{name} - d.{name}" for name in ADDED)}
-  FROM telemetry_spansums d
- WHERE d.span = '{Span.DAY}' AND d.starts_at = %(day)s AND t.span = '{Span.MONTH}' AND t.starts_at = %(month)s
-   AND (d.project_id, d.workflow_id, d.step_id, d.model) = (t.project_id, t.workflow_id, t.step_id, t.model)
+  FROM telemetry_spansums d {_OF_DAY}
 """  # noqa: S608 - static text
 _LESS_DURATIONS = f"""
 UPDATE telemetry_durations AS t SET (codes, counts) = {_merged("t", "d", -1)}
-  FROM telemetry_durations d
- WHERE d.span = '{Span.DAY}' AND d.starts_at = %(day)s AND t.span = '{Span.MONTH}' AND t.starts_at = %(month)s
-   AND (d.project_id, d.workflow_id, d.step_id, d.model) = (t.project_id, t.workflow_id, t.step_id, t.model)
+  FROM telemetry_durations d {_OF_DAY}
 """  # noqa: S608 - static text
 LESS_DAY = (_LESS_DAY, _LESS_DURATIONS)
 

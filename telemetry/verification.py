@@ -17,7 +17,7 @@ from django.db.models import Max, Min, Model
 
 from executions.models import Gate, LLMCall
 from telemetry import queries, rollup, summing
-from telemetry.measures import ALL_KEPT, CALLS, DAY, DETAILED, MONTH, OF_GATE, SLOT, of_call, together
+from telemetry.measures import ALL_KEPT, CALLS, DETAILED, OF_GATE, SLOT, of_call, spans_of, together
 from telemetry.models import ALL_PROJECTS, BEGINNING, TABLES, Durations, GateSums
 from telemetry.totals import Totals
 
@@ -79,8 +79,7 @@ SELECT starts_at, project_id, workflow_id, step_id, model, {_SUMS}
 _FROM_FINEST = "SELECT * FROM telemetry_stepsums WHERE starts_at >= %(since)s AND starts_at < %(until)s"
 # Where the finest sums are the ledger's, the others are compared with those: the ledger is read once.
 _SLOTS = f"""
-(SELECT *, {DAY.replace("c.started_at", "starts_at")} AS day, {MONTH.replace("c.started_at", "starts_at")} AS month
-   FROM ({{finest}}) finest) slot
+(SELECT *, {spans_of("starts_at")} FROM ({{finest}}) finest) slot
 """  # noqa: S608 - static text
 _PROJECT = f"COALESCE(project_id, '{ALL_PROJECTS}') AS project_id"
 

@@ -114,6 +114,7 @@ def dashboard(asked: Filter, *, now: datetime) -> Dashboard:
         read = _Read(asked)
         return Dashboard(
             filter=asked,
+            totals=read.sums.totals,
             cards=read.cards(),
             forecast=forecast_of(asked, read.known, now=now),
             stacked=series.stacked(asked, read.known, now=now),

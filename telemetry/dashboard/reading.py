@@ -1,8 +1,8 @@
 """Reads what the cost pages are made of: calls, times and decided gates of some days, brought together by step.
 
-A stretch of time is put together of whole months, the whole days beside those, and what is left at both ends; of the
-calls that are not in the sums yet, the ledger is read. So a year is read nearly as quickly as a month. One statement
-reads each, with the period before, and sees one state of all that.
+A stretch of time is put together of whole months, the whole thirds of months beside those, the whole days beside
+those, and what is left at both ends; of the calls that are not in the sums yet, the ledger is read. So a year is read
+nearly as quickly as a month. One statement reads each, with the period before, and sees one state of all that.
 """
 
 from __future__ import annotations
@@ -52,10 +52,12 @@ def _one_text(*names: str) -> str:
 
 
 _ONE_DAY = timedelta(days=1)
+# That much after its beginning a span is over, and the next one is not.
+_LONGEST = {Span.DAY: _ONE_DAY, Span.THIRD: timedelta(days=11), Span.MONTH: timedelta(days=31)}
 # Stands for the sign of what is read of sums.
 _SIGN = "±"
 # What the pages show nothing of is not read.
-_UNREAD = {"first_at", "estimated_count", "offline_count", "estimated_cost_usd", "latency_ms", "timed_count"}
+_UNREAD = {"first_at", "latency_ms", "timed_count"}
 _READ = tuple(name for name in (*ALL_KEPT, *PASSING) if name not in _UNREAD)
 _PLACE = "workflow_id, step_id, model"
 _KEPT_OF_PLACE = f"{_PLACE}, " + ", ".join(f"{'0' if name in PASSING else _SIGN + name} AS {name}" for name in _READ)
@@ -134,14 +136,17 @@ class Decided(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stretches:
-    """A stretch of time in parts: whole UTC months, whole UTC days beside them, and what is left at its ends."""
+    """A stretch of time in parts: the longest spans of UTC that are in it whole, and what is left at its ends."""
 
     ends: list[Stretch]
-    days: list[Stretch]
-    months: list[Stretch]
+    spans: dict[Span, list[Stretch]]
 
     def __add__(self, other: Stretches) -> Stretches:
-        return Stretches(self.ends + other.ends, self.days + other.days, self.months + other.months)
+        return Stretches(self.ends + other.ends, {span: self.spans[span] + other.spans[span] for span in Span})
+
+    def whole(self) -> list[Stretch]:
+        """Return what sums are read of."""
+        return [stretch for stretches in self.spans.values() for stretch in stretches]
 
 
 def calls(asked: Filter, known: Reach) -> list[Cell]:
@@ -149,7 +154,7 @@ def calls(asked: Filter, known: Reach) -> list[Cell]:
     scope, now = _both(asked)
     if scope.projects == []:
         return []
-    stretches = _in_parts(within(asked.before)) + _in_parts(within(asked))
+    stretches = in_parts(within(asked.before)) + in_parts(within(asked))
     parts = _from_spans("telemetry_spansums", f"starts_at >= %s AS is_now, {_KEPT_OF_PLACE}", [now], scope, stretches)
     if stretches.ends:
         parts.append(_select(_FROM_SLOTS, [now], [_any("starts_at", stretches.ends), *_each(of_sums(scope))]))
@@ -166,7 +171,7 @@ def times(asked: Filter, known: Reach) -> list[Times]:
     scope = replace(exact, since=utc_midnight(exact.since), until=_next_midnight(exact.until))
     if scope.projects == []:
         return []
-    parts = _from_spans(_DURATIONS, _COUNTED_OF_PLACE, [], scope, _in_parts(scope))
+    parts = _from_spans(_DURATIONS, _COUNTED_OF_PLACE, [], scope, in_parts(scope))
     parts.append(_from_ledger(f"SELECT {_TIME_OF_CALL}", [], TIMED, scope, known))
     if scope.model is None:
         parts.append(_from_gates(f"SELECT {_TIME_OF_GATE}", [], [_since_mark(scope, known)], scope))
@@ -187,14 +192,14 @@ def gates(asked: Filter, known: Reach) -> list[Decided]:
     scope = replace(scope, model=None)
     if scope.projects == []:
         return []
-    stretches = _in_parts(within(asked.before)) + _in_parts(within(asked))
+    stretches = in_parts(within(asked.before)) + in_parts(within(asked))
     parts = _from_spans(
         "telemetry_gatesums", f"starts_at >= %s AS is_now, {_DECIDED_OF_PLACE}", [now], scope, stretches
     )
     read = f"SELECT g.closed_at >= %s AS is_now, {_FROM_GATE}"
     if stretches.ends:
         parts.append(_from_gates(read, [now], [_any("g.closed_at", stretches.ends)], scope))
-    whole = [stretch for stretch in (*stretches.days, *stretches.months) if stretch[1] > known.rolled_until]
+    whole = [stretch for stretch in stretches.whole() if stretch[1] > known.rolled_until]
     if whole:
         parts.append(_from_gates(read, [now], [_since_mark(scope, known), _any("g.closed_at", whole)], scope))
     return [Decided(row[0], row[1], row[2], *map(int, row[3:])) for row in rows_of(_GATES, [], parts)]
@@ -223,10 +228,10 @@ def projects(scope: Scope) -> list[tuple[tuple[str, Any], str]]:
 
 
 def _from_spans(table: str, columns: str, values: list[Any], scope: Scope, stretches: Stretches) -> list[Part]:
-    """Return the sums of whole days and months."""
+    """Return the sums of whole days, thirds and months."""
     spans = [
         (f"(span = '{span}' AND {text})", given)
-        for span, meant in ((Span.DAY, stretches.days), (Span.MONTH, stretches.months))
+        for span, meant in stretches.spans.items()
         for text, given in ([_any("starts_at", meant)] if meant else [])
     ]
     if not spans:
@@ -282,18 +287,25 @@ def _select(read: str, values: list[Any], conditions: list[Condition]) -> Part:
     return f"{read} WHERE {text}", [*values, *(value for _, given in conditions for value in given)]
 
 
-def _in_parts(scope: Scope) -> Stretches:
-    since, until = scope.since, scope.until
-    first, last = _next_midnight(since), utc_midnight(until)
-    if first >= last:
-        return Stretches(_real((since, until)), [], [])
-    # The 28th and four days are in the next month.
-    month = first if first.day == 1 else _month(first.replace(day=28) + timedelta(days=4))
-    beyond = _month(last)
-    ends = _real((since, first), (last, until))
-    if month >= beyond:
-        return Stretches(ends, [(first, last)], [])
-    return Stretches(ends, _real((first, month), (beyond, last)), [(month, beyond)])
+def in_parts(scope: Scope) -> Stretches:
+    """Return what the scope's time is put together of: the longest spans that are in it whole, and its ends."""
+    left: list[Stretch] = [(scope.since, scope.until)]
+    spans: dict[Span, list[Stretch]] = {}
+    # From the longest on: what the whole ones leave at both ends is put together of shorter ones.
+    for span in reversed(Span):
+        found = [(stretch, _whole(span, stretch)) for stretch in left]
+        spans[span] = _real(*(whole for _, whole in found))
+        left = _real(*(end for (since, until), (first, last) in found for end in ((since, first), (last, until))))
+    return Stretches(left, spans)
+
+
+def _whole(span: Span, stretch: Stretch) -> Stretch:
+    """Return from when to when there are whole spans in a stretch; where there is none, its beginning twice."""
+    since, until = stretch
+    first, last = _begin(span, since), _begin(span, until)
+    if first < since:
+        first = _begin(span, first + _LONGEST[span])
+    return (first, last) if first < last else (since, since)
 
 
 def _real(*stretches: Stretch) -> list[Stretch]:
@@ -306,5 +318,13 @@ def _next_midnight(at: datetime) -> datetime:
     return midnight if midnight == at else midnight + _ONE_DAY
 
 
-def _month(at: datetime) -> datetime:
-    return utc_midnight(at).replace(day=1)
+def _begin(span: Span, at: datetime) -> datetime:
+    """Return when the span began that a time is in."""
+    midnight = utc_midnight(at)
+    match span:
+        case Span.DAY:
+            return midnight
+        case Span.THIRD:
+            return midnight.replace(day=min((midnight.day - 1) // 10, 2) * 10 + 1)
+        case Span.MONTH:
+            return midnight.replace(day=1)

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from telemetry.days import Days
 from telemetry.queries import Scope
+from telemetry.totals import Totals
 
 Number = TypeVar("Number", int, Decimal, float)
 
@@ -333,9 +334,10 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
-    """Everything on the page of all costs, read from one state of the database."""
+    """Everything on the page of all costs, read from one state of the database. ``totals`` know no times."""
 
     filter: Filter
+    totals: Totals
     cards: Cards
     forecast: Forecast
     stacked: Stacked

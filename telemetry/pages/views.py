@@ -25,7 +25,6 @@ from telemetry.pages.choices import known_keys, projects_of, workflow_names
 from telemetry.pages.drawings import Figure, daily_figure
 from telemetry.pages.filters import ZONES, CostFilters
 from telemetry.pages.links import Links
-from telemetry.reports import Period, summary
 
 Context = dict[str, Any]
 Fill = Callable[["Asked"], Context]
@@ -113,7 +112,7 @@ def _everything(asked: Asked) -> Context:
             *cards_of(found.cards, asked.filter, asked.links),
             forecast_card(found.forecast, shown, url="#budget" if budgets else asked.links.calls()),
         ],
-        "notes": _notes(asked),
+        "notes": notes_of(found.totals),
         "daily": _daily(asked, found.stacked),
         "budgets": figures.budgets(budgets[:MOST_BUDGETS], lambda row: budget_url(asked.filters, row)),
         "budget_count": len(budgets),
@@ -142,7 +141,7 @@ def _of_workflow(asked: Asked) -> Context:
     return {
         "is_empty": not found.cards.call_count.now,
         "cards": cards_of(found.cards, asked.filter, asked.links),
-        "notes": _notes(asked),
+        "notes": notes_of(found.totals),
         "daily": _daily(asked, found.stacked),
         "step_table": figures.steps(steps, workflow_id, asked.links),
         "rework": found.rework,
@@ -160,7 +159,7 @@ def _of_step(asked: Asked) -> Context:
     return {
         "is_empty": not found.cards.call_count.now,
         "cards": cards_of(found.cards, asked.filter, asked.links, all_url=asked.links.all()),
-        "notes": _notes(asked),
+        "notes": notes_of(found.totals),
         "daily": _daily(asked, found.stacked),
         "waits": figures.waits(found.waits),
         "latencies": figures.latencies(found.latencies, asked.names, asked.links),
@@ -180,12 +179,6 @@ def _calls(asked: Asked) -> Context:
     is_unpriced = bool(asked.request.GET.get("unpriced"))
     page = page_of_calls(asked.request, without_price(rows) if is_unpriced else rows)
     return {"page": page, "calls": calls_table(page.rows), "is_unpriced": is_unpriced}
-
-
-def _notes(asked: Asked) -> list[str]:
-    """Return what has to be known of the spend beside its amount."""
-    period = Period(zone=asked.filter.zone, start=asked.filter.start, end=asked.filter.end)
-    return notes_of(summary(asked.filter.scope, period, now=asked.now).totals)
 
 
 def _daily(asked: Asked, found: Stacked) -> Figure:
