@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -129,14 +128,6 @@ class StackedBars:
         day = day_words(self.days[at])
         day = _("Week from %(day)s") % {"day": day} if self.is_weekly else day
         return "\n".join([head % {"day": day, "amount": money(whole)}, *lines])
-
-
-def by_week(days: Sequence[date], series: Sequence[Series]) -> tuple[list[date], list[Series]]:
-    """Return weeks, which begin on Mondays; the first and the last have the days that are asked for."""
-    begins = [at for at, day in enumerate(days) if at == 0 or day.weekday() == 0]
-    stretches = list(pairwise([*begins, len(days)]))
-    weekly = [replace(each, values=[total(each.values[a:b]) for a, b in stretches]) for each in series]
-    return [days[at] for at in begins], weekly
 
 
 def total(amounts: Sequence[Decimal | None]) -> Decimal | None:

@@ -47,6 +47,10 @@ SET LOCAL enable_mergejoin = off
 """
 
 
+# From this many days on the page's bars are weeks: more of them could not be told apart.
+MANY_DAYS = 93
+
+
 @dataclass
 class _Read:
     """What is read for a filter, each thing once and when it is first wanted."""
@@ -117,7 +121,7 @@ def dashboard(asked: Filter, *, now: datetime) -> Dashboard:
             totals=read.sums.totals,
             cards=read.cards(),
             forecast=forecast_of(asked, read.known, now=now),
-            stacked=series.stacked(asked, read.known, now=now),
+            stacked=series.stacked(asked, read.known, now=now, is_weekly=len(asked.days) >= MANY_DAYS),
             rework=sums.rework(read.sums),
             tokens=sums.tokens(read.sums),
             latencies=spreads.latencies(read.times),

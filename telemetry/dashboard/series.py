@@ -1,7 +1,8 @@
-"""Cost by day, in parts: one statement, whatever the zone.
+"""Cost by day or by week, in parts: one statement, whatever the zone.
 
-The sums of UTC days are read for the days of the same dates. Where a zone's day does not begin at midnight in UTC, the
-quarters of an hour between the two are counted to the day that they are of, and taken from the other.
+The sums of UTC days are read for the days of the same dates. Where a day, or a week, of the zone does not begin at
+midnight in UTC, the quarters of an hour between the two are counted to the one that they are of, and taken from the
+other.
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from telemetry.dashboard.reading import projects, within
 from telemetry.dashboard.sums import by_kind
 from telemetry.dashboard.values import Filter, Group, Series, Stacked
-from telemetry.days import Days
+from telemetry.days import Days, beginning
 from telemetry.measures import ALL_KEPT, DETAILED, KINDS, STEPS, of_call
 from telemetry.models import BEGINNING, Span
 from telemetry.queries import Conditions, Part, Reach, Scope, during, from_ledger, of_sums, rows_of, select
 
 _ZERO = Decimal(0)
-_DAY_SECONDS = 86_400
 _KEYS = {Group.MODEL: "model", Group.WORKFLOW: "workflow_id", Group.STEP: "step_id", Group.KIND: "''"}
 _KEYS_OF_CALL = {Group.MODEL: "c.model", Group.WORKFLOW: "e.workflow_id", Group.STEP: "s.step_id", Group.KIND: "''"}
 _FINISHED = "succeeded_count + failed_count + cancelled_count + lost_count"
 _KIND_COSTS = tuple(f"{kind}_cost_usd" for kind in KINDS)
-# The number of a UTC day, and of a day of the zone.
-_NUMBER_OF_SUMS = "(extract(epoch FROM starts_at) / 86400)::int - %s AS number"
-_NUMBER_OF_CALL = "width_bucket(extract(epoch FROM c.started_at), %s::numeric[]) - 1 AS number"
+# The number of the bar that something belongs to.
+_NUMBER_OF_SUMS = "width_bucket(starts_at, %s::timestamptz[]) - 1 AS number"
+_NUMBER_OF_CALL = "width_bucket(c.started_at, %s::timestamptz[]) - 1 AS number"
 # Which quarters of an hour are of another date in the zone: they are the one day's, not the other's.
 _MOVED = """
 JOIN unnest(%s::bigint[], %s::bigint[], %s::int[], %s::int[]) AS moved (since, until, of_day, not_of)
@@ -46,13 +47,37 @@ class _Found:
     unpriced_count: int = 0
 
 
-def stacked(asked: Filter, known: Reach, *, now: datetime) -> Stacked:
-    """Return what each day cost, the dearest series first."""
-    days = asked.days
-    edges = days.edges()
-    series: dict[str, _Found] = defaultdict(lambda: _Found([_ZERO] * len(days)))
-    totals = [_ZERO] * len(days)
-    for number, key, cost, calls, unpriced, *kinds in _rows(asked, days, edges, known):
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """Days, or weeks, in a row: the first day of each, and the day after the last."""
+
+    zone: ZoneInfo
+    first_days: list[date]
+    end: date
+
+    @classmethod
+    def of(cls, days: Days, *, is_weekly: bool) -> _Bars:
+        begin = [each for each in days.dates() if not is_weekly or each == days.first or each.weekday() == 0]
+        return cls(days.zone, begin, days.last + timedelta(days=1))
+
+    def __len__(self) -> int:
+        return len(self.first_days)
+
+    def edges(self) -> list[datetime]:
+        """Return when each begins in its zone, and when the last ends."""
+        return [beginning(each, self.zone) for each in (*self.first_days, self.end)]
+
+    def midnights(self) -> list[datetime]:
+        """Return when UTC days of the same dates begin."""
+        return [datetime.combine(each, time.min, tzinfo=UTC) for each in (*self.first_days, self.end)]
+
+
+def stacked(asked: Filter, known: Reach, *, now: datetime, is_weekly: bool = False) -> Stacked:
+    """Return what each day, or week, cost, the dearest series first."""
+    bars = _Bars.of(asked.days, is_weekly=is_weekly)
+    series: dict[str, _Found] = defaultdict(lambda: _Found([_ZERO] * len(bars)))
+    totals = [_ZERO] * len(bars)
+    for number, key, cost, calls, unpriced, *kinds in _rows(asked, bars, known):
         totals[number] += cost
         if asked.group is Group.KIND:
             found = {"cost_usd": cost, **dict(zip(_KIND_COSTS, kinds, strict=True))}
@@ -64,10 +89,12 @@ def stacked(asked: Filter, known: Reach, *, now: datetime) -> Stacked:
             series[key].unpriced_count += int(unpriced)
     return Stacked(
         group=asked.group,
-        days=days.dates(),
+        days=bars.first_days,
+        last_day=asked.days.last,
         series=_dearest_first(series),
         totals=totals,
-        is_partial_last=edges[-1] > now,
+        is_partial_last=bars.edges()[-1] > now,
+        is_weekly=is_weekly,
     )
 
 
@@ -87,30 +114,36 @@ def _dearest_first(series: dict[str, _Found]) -> list[Series]:
     return sorted(rows, key=lambda row: (-row.total_usd, row.key))
 
 
-def _rows(asked: Filter, days: Days, edges: list[datetime], known: Reach) -> list[tuple[Any, ...]]:
+def _rows(asked: Filter, bars: _Bars, known: Reach) -> list[tuple[Any, ...]]:
     scope, group = within(asked), asked.group
     if scope.projects == []:
         return []
-    midnights = [_midnight(each) for each in (*days.dates(), days.last + timedelta(days=1))]
+    midnights, edges = bars.midnights(), bars.edges()
     read = f"SELECT {_NUMBER_OF_CALL}, {_KEYS_OF_CALL[group]} AS key, {of_call(_of_calls(group))}"
     # Only the kinds of tokens need a call's prices.
     joined = DETAILED if group is Group.KIND else STEPS
     parts = _from_days(group, scope, midnights)
     parts += _from_moved(group, scope, midnights, edges)
-    parts += [(sql, [_seconds(edges), *values]) for sql, values in from_ledger(read, joined, scope, known)]
+    parts += [(sql, [edges, *values]) for sql, values in from_ledger(read, joined, scope, known)]
     sums = ", ".join(f"sum({name})" for name in _of_calls(group))
-    by_day = f"SELECT number, key, {sums} FROM part WHERE number BETWEEN 0 AND %s GROUP BY number, key"  # noqa: S608
-    return rows_of(by_day, [len(days) - 1], parts)
+    by_bar = f"SELECT number, key, {sums} FROM part WHERE number BETWEEN 0 AND %s GROUP BY number, key"  # noqa: S608
+    return rows_of(by_bar, [len(bars) - 1], parts)
 
 
 def _from_days(group: Group, scope: Scope, midnights: list[datetime]) -> list[Part]:
     parts = []
+    # Kinds of tokens are of no step.
+    is_plain = group is Group.KIND and scope.table is None
+    table, of_table = ("daysums", []) if is_plain else ("spansums", [("span = %s", Span.DAY.value), *_asked(scope)])
     for which, sign in projects(scope):
         sql, values = select(
-            f"SELECT {_NUMBER_OF_SUMS}, {_KEYS[group]} AS key, {_of_sums(group, sign)} FROM telemetry_spansums",  # noqa: S608
-            [which, ("span = %s", Span.DAY.value), *during((midnights[0], midnights[-1])), *_asked(scope)],
+            f"SELECT starts_at, {_KEYS[group]} AS key, {_of_sums(group, 'sum')} FROM telemetry_{table}",  # noqa: S608
+            [which, *during((midnights[0], midnights[-1])), *of_table],
         )
-        parts.append((sql, [_seconds(midnights)[0] // _DAY_SECONDS, *values]))
+        # A day is numbered once, not with each of its rows: of a year there are thousands.
+        signed = ", ".join(f"{sign}{name} AS {name}" for name in _of_calls(group))
+        of_day = f"SELECT {_NUMBER_OF_SUMS}, key, {signed} FROM ({sql} GROUP BY starts_at, key) of_day"  # noqa: S608
+        parts.append((of_day, [midnights, *values]))
     return parts
 
 
@@ -126,7 +159,7 @@ def _from_moved(group: Group, scope: Scope, midnights: list[datetime], edges: li
     parts = []
     table, rows = _table_of_slots(group, scope)
     for conditions, sign in rows:
-        columns = f"number, {_KEYS[group]} AS key, {_of_sums(group, f'sign * {sign}')}"
+        columns = f"number, {_KEYS[group]} AS key, {_of_sums(group, f'sign * {sign}1 * ')}"
         sql, values = select(f"SELECT {columns} FROM {table} t {_MOVED}", conditions)  # noqa: S608
         parts.append((sql, [_seconds(since), _seconds(until), of_day, not_of, *values]))
     return parts
@@ -156,16 +189,12 @@ def _of_calls(group: Group) -> dict[str, str]:
     return names | {name: ALL_KEPT[name] for name in _KIND_COSTS if group is Group.KIND}
 
 
-def _of_sums(group: Group, sign: str) -> str:
-    """Return the same of sums, added or taken away."""
+def _of_sums(group: Group, made: str) -> str:
+    """Return the same of sums; ``made`` is what is done with each: added up, or taken away."""
     names = ("cost_usd", "unpriced_count", *(_KIND_COSTS if group is Group.KIND else ()))
-    kept = {name: name for name in names} | {"call_count": f"({_FINISHED})"}
-    return ", ".join(f"{sign}{kept[name]} AS {name}" for name in _of_calls(group))
+    kept = {name: name for name in names} | {"call_count": _FINISHED}
+    return ", ".join(f"{made}({kept[name]}) AS {name}" for name in _of_calls(group))
 
 
 def _seconds(times: list[datetime]) -> list[int]:
     return [int(each.timestamp()) for each in times]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)

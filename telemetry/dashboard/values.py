@@ -150,13 +150,18 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stacked:
-    """Cost by day, in parts. Every day of the period is there; all series together are the day's cost."""
+    """Cost by day, in parts. Every day of the period is there; all series together are the day's cost.
+
+    Where ``is_weekly``, the same by week: ``days`` are then the first days of each, Mondays but for the first.
+    """
 
     group: Group
     days: Sequence[date]
+    last_day: date
     series: Sequence[Series]
     totals: Sequence[Decimal]
     is_partial_last: bool
+    is_weekly: bool = False
 
     @property
     def total_usd(self) -> Decimal:

@@ -16,14 +16,11 @@ from django.utils.translation import gettext as _
 from executions.amounts import money
 from telemetry.charts.colours import COUNT as MOST_SERIES
 from telemetry.charts.colours import OTHER, colours_of
-from telemetry.charts.stacked import Series, StackedBars, by_week
+from telemetry.charts.stacked import Series, StackedBars
 from telemetry.dashboard.values import Group, Kind, Stacked
 from telemetry.dashboard.values import Series as Found
 from telemetry.pages.tables import Column, Table
 from telemetry.pages.words import KINDS
-
-# From this many days on a bar is a week: more of them could not be told apart.
-MOST_BARS = 93
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,33 +69,24 @@ class Figure:
 
 
 def daily_figure(found: Stacked, *, known: Sequence[str], names: dict[str, str], zone: ZoneInfo) -> Figure:
-    """Draw the cost by day (by week, where there are many days), the eight dearest series apart."""
+    """Draw the cost by day, or by week, the eight dearest series apart."""
     parts = _parts(found, known, names)
-    is_weekly = len(found.days) >= MOST_BARS
-    days = list(found.days)
-    series = [Series(label=each.label, values=each.values, colour=each.colour) for each in parts]
-    if is_weekly:
-        days, series = by_week(days, series)
     bars = StackedBars(
         name="daily",
-        title=_title(found, is_weekly=is_weekly),
+        title=_title(found),
         description=_description(found, parts),
-        days=days,
-        series=series,
+        days=found.days,
+        series=[Series(label=each.label, values=each.values, colour=each.colour) for each in parts],
         is_partial=found.is_partial_last,
-        is_weekly=is_weekly,
+        is_weekly=found.is_weekly,
     )
-    columns = [
-        Amounts(key=part.key, label=part.label, values=[amount or Decimal(0) for amount in each.values])
-        for part, each in zip(parts, series, strict=True)
-    ]
     return Figure(
         name=bars.name,
         title=bars.title,
-        caption=_caption(found, zone, is_weekly=is_weekly),
+        caption=_caption(found, zone),
         svg=bars.svg(),
         legend=[_legend_entry(each) for each in parts],
-        table=daily_table(days, columns, heading=_("Week from") if is_weekly else _("Day")),
+        table=daily_table(found.days, parts, heading=_("Week from") if found.is_weekly else _("Day")),
     )
 
 
@@ -137,14 +125,14 @@ def label_of(found: Stacked, each: Found, names: dict[str, str]) -> str:
     return names.get(each.key, each.label) if found.group == Group.WORKFLOW else each.label
 
 
-def _title(found: Stacked, *, is_weekly: bool) -> str:
+def _title(found: Stacked) -> str:
     what = {
         Group.MODEL: _("by model"),
         Group.WORKFLOW: _("by workflow"),
         Group.STEP: _("by step"),
         Group.KIND: _("by kind of token"),
     }[found.group]
-    return (_("Cost per week, %(group)s") if is_weekly else _("Cost per day, %(group)s")) % {"group": what}
+    return (_("Cost per week, %(group)s") if found.is_weekly else _("Cost per day, %(group)s")) % {"group": what}
 
 
 def _parts(found: Stacked, known: Sequence[str], names: dict[str, str]) -> list[Part]:
@@ -177,20 +165,21 @@ def _description(found: Stacked, parts: Sequence[Part]) -> str:
     each_part = ", ".join(f"{each.label} {each.total_words}" for each in parts)
     words = _("From %(first)s to %(last)s %(total)s in all. %(parts)s.") % {
         "first": date_format(found.days[0], "j F Y"),
-        "last": date_format(found.days[-1], "j F Y"),
+        "last": date_format(found.last_day, "j F Y"),
         "total": money(found.total_usd),
         "parts": each_part or _("Nothing was spent"),
     }
     dearest = max(range(len(found.days)), key=lambda at: found.totals[at])
     if not found.totals[dearest]:
         return words
+    most = _("Most in the week from %(day)s: %(amount)s.") if found.is_weekly else _("Most on %(day)s: %(amount)s.")
     day = date_format(found.days[dearest], "j F Y")
-    return f"{words} " + _("Most on %(day)s: %(amount)s.") % {"day": day, "amount": money(found.totals[dearest])}
+    return f"{words} " + most % {"day": day, "amount": money(found.totals[dearest])}
 
 
-def _caption(found: Stacked, zone: ZoneInfo, *, is_weekly: bool) -> str:
+def _caption(found: Stacked, zone: ZoneInfo) -> str:
     words = _("Days of %(zone)s.") % {"zone": zone.key}
-    if is_weekly:
+    if found.is_weekly:
         words += " " + _("Each bar is a week, from Monday on.")
     if len(found.series) > MOST_SERIES:
         top = _("The dearest %(shown)d of %(all)d; the rest as Other.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from executions.models import Attempt, LLMCall
-from telemetry import verification
-from telemetry.dashboard import page
-from telemetry.dashboard.values import Filter, Group, Kind
+from telemetry import queries, verification
+from telemetry.dashboard import page, series
+from telemetry.dashboard.values import Filter, Group, Kind, Stacked
 from telemetry.queries import Scope
 from telemetry.tests.test_property import BEGIN, Act, acts, carry_out
 from telemetry.tests.written_ledger import execution, roll_all
@@ -110,6 +111,23 @@ def check_days(asked: Filter, rows: list[LLMCall]) -> None:
         counted = {each.key: (each.call_count, each.unpriced_count) for each in shown.series}
         for key, found in gathered(rows, KEYS[asked.group]).items():
             assert counted[key] == (len(found), sum(is_unpriced(row) for row in found))
+    check_weeks(asked, shown)
+
+
+def check_weeks(asked: Filter, shown: Stacked) -> None:
+    """Compare the bars by week with those by day."""
+    weekly = series.stacked(asked, queries.reach(), now=NOW, is_weekly=True)
+    begins = [at for at, day in enumerate(shown.days) if at == 0 or day.weekday() == 0]
+    stretches = list(pairwise([*begins, len(shown.days)]))
+
+    def in_weeks(amounts: Sequence[Decimal]) -> list[Decimal]:
+        return [sum(amounts[first:last], ZERO) for first, last in stretches]
+
+    assert (weekly.days, weekly.last_day) == ([shown.days[at] for at in begins], shown.days[-1])
+    assert weekly.totals == in_weeks(shown.totals)
+    assert {each.key: (list(each.values), each.call_count, each.unpriced_count) for each in weekly.series} == {
+        each.key: (in_weeks(each.values), each.call_count, each.unpriced_count) for each in shown.series
+    }
 
 
 def is_unpriced(row: LLMCall) -> bool:

@@ -40,8 +40,8 @@ def _parts_of(since: datetime, until: datetime) -> list[tuple[str, int, int]]:
 
 
 def test_the_longest_that_fit_are_taken() -> None:
-    def day(*numbers: int) -> datetime:
-        return datetime(*numbers, tzinfo=UTC)  # type: ignore[arg-type]
+    def day(year: int, month: int, number: int) -> datetime:
+        return datetime(year, month, number, tzinfo=UTC)
 
     assert _parts_of(day(2024, 1, 28), day(2024, 4, 14)) == [
         ("day", 28, 1),

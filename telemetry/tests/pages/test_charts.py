@@ -14,7 +14,7 @@ from telemetry.charts.axis import axis_for
 from telemetry.charts.burndown import BurnDown
 from telemetry.charts.colours import OTHER, colours_of
 from telemetry.charts.elements import element, number
-from telemetry.charts.stacked import Series, StackedBars, by_week
+from telemetry.charts.stacked import Series, StackedBars
 
 DRAWN = Path(__file__).parent / "drawn"
 FIRST = date(2026, 3, 27)
@@ -117,13 +117,10 @@ def test_any_number_of_days_can_be_drawn(count: int) -> None:
     assert svg.count("chart-day-name") <= 10
 
 
-def test_many_days_are_put_together_by_weeks_that_add_up_to_the_same() -> None:
-    series = [Series(label="a", values=[Decimal(at) for at in range(20)]), Series(label="b", values=[None] * 20)]
-    begins, weekly = by_week(days(20), series)
-    assert begins == [FIRST, date(2026, 3, 30), date(2026, 4, 6), date(2026, 4, 13)]
-    assert weekly[0].values == [Decimal(3), Decimal(42), Decimal(91), Decimal(54)]
-    assert weekly[1].values == [None] * 4
-    svg = stacked(days=begins, series=weekly, is_weekly=True).svg()
+def test_a_bar_may_be_a_week() -> None:
+    begins = [FIRST, date(2026, 3, 30), date(2026, 4, 6), date(2026, 4, 13)]
+    series = [Series(label="a", values=amounts("3", "42", "91", "54")), Series(label="b", values=[None] * 4)]
+    svg = stacked(days=begins, series=series, is_weekly=True).svg()
     assert "Week from Monday 13 April 2026, so far: $54.00" in svg
 
 

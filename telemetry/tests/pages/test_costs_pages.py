@@ -206,6 +206,8 @@ def test_many_days_are_drawn_by_week() -> None:
     page = get(at_desk("vic"), URL, "from=2026-01-01&to=2026-12-31")
     assert page.content.decode().count('class="chart-day"') == 53
     assert "Cost per week, by model" in words(page)
+    assert "From 1 January 2026 to 31 December 2026" in page.content.decode()
+    assert "Most in the week from " in page.content.decode()
 
 
 @pytest.mark.parametrize(
