@@ -4,7 +4,7 @@ Fifty projects, 20 calls a run, spread over a year until now; one call in a hund
 measured is a whole request in this process: summary, days and statistics of the API from token to JSON, the data of
 the cost page with all its statements, and that page as HTML; for an administrator, for a member of 3 of the 50
 projects, and for somebody who sees 49. Bound: p95 at most 150 ms. ``--plans`` prints what PostgreSQL does for the main
-ones.
+ones, as docs/telemetry-plans.md has it.
 """
 
 from __future__ import annotations
@@ -14,25 +14,27 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import psutil
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from bench.world import PACKAGE, own_database
+from documents import database
 from executions.llm.pricing import price_call
 from executions.models import Project
-from telemetry.dashboard.page import dashboard
+from telemetry.dashboard.page import dashboard, one_state
 from telemetry.dashboard.values import Dashboard, Filter
 from telemetry.dashboard.values import Group as By
 from telemetry.queries import visible_to
@@ -43,6 +45,17 @@ from workflows.services import current_revision, load_package
 PROJECTS = 50
 CALLS_PER_RUN = 20
 BOUND_MS = 150
+# Nodes that are written further to the right are what is joined to a few rows of the ledger.
+DEEPEST = 46
+# What a statement of the cost page is for, by what only it reads.
+PURPOSES = {
+    "telemetry_gatesums": "gates",
+    "telemetry_durations": "times",
+    "of_day": "bars",
+    "telemetry_spansums": "calls",
+    "executions_execution e": "runs",
+    "": "forecast",
+}
 TABLES = (
     *("telemetry_daysums", "telemetry_slotsums", "telemetry_workflowsums", "telemetry_stepsums"),
     *("telemetry_spansums", "telemetry_durations", "telemetry_gatesums", "telemetry_opencall", "telemetry_lostcall"),
@@ -155,13 +168,15 @@ def load(calls: int) -> None:
         for statement in _LOAD:
             cursor.execute(statement, params)
         cursor.execute("SET session_replication_role = origin")
-    _analyze()
+    _settle()
 
 
-def _analyze() -> None:
+def _settle() -> None:
+    """Leave the server nothing to do of what was written."""
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")
 
 
 def people() -> dict[str, Person]:
@@ -220,16 +235,14 @@ def _checked(answer: Any) -> Any:
 def pages() -> dict[str, Callable[[Person], Callable[[], Any]]]:
     """What is asked of the cost page: its data for a length of time, and the page with it."""
     today = timezone.now().date()
-    asked: dict[str, Callable[[Person], Callable[[], Any]]] = {}
+    asked: dict[str, Callable[[Person], Callable[[], Any]]] = {"page, as it opens": partial(Person.page, url="")}
     for days in (30, 365):
         since = today - timedelta(days=days - 1)
         for zone in ("UTC", "Europe/Berlin"):
-            asked[f"data, {days} days in {zone}, by model"] = partial(
-                Person.dashboard, days=days, zone=zone, group=By.MODEL
-            )
-            asked[f"data, {days} days in {zone}, by step"] = partial(
-                Person.dashboard, days=days, zone=zone, group=By.STEP
-            )
+            for group in (By.MODEL, By.STEP, By.KIND):
+                asked[f"data, {days} days in {zone}, by {group}"] = partial(
+                    Person.dashboard, days=days, zone=zone, group=group
+                )
         asked[f"page, {days} days in Europe/Berlin"] = partial(
             Person.page, url=f"from={since}&to={today}&tz=Europe/Berlin&group=model"
         )
@@ -276,16 +289,41 @@ def _cpu_seconds() -> float:
     return time.process_time() + float(server.user + server.system)
 
 
-def show_plans(name: str, ask: Callable[[], Any], *, least: int = 500) -> None:
-    """Print what PostgreSQL does for the statements of a request that are long: those are the ones that add up."""
-    with CaptureQueriesContext(connection) as captured:
+Statement = tuple[str, Any]
+
+
+def statements(ask: Callable[[], Any]) -> list[Statement]:
+    """Return what a request reads of the sums and of runs."""
+    found: list[Statement] = []
+    run_prepared = database.rows
+
+    def prepared(sql: str, params: Any = ()) -> list[tuple[Any, ...]]:
+        found.append((sql, params))
+        return run_prepared(sql, params)
+
+    def plain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        found.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with patch.object(database, "rows", prepared), connection.execute_wrapper(plain):
         ask()
-    for statement in (each["sql"] for each in captured if len(each["sql"]) > least and "telemetry_" in each["sql"]):
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {statement}")
-            print(f"\n{name}: {' '.join(statement.split())[:100]}")
-            for (line,) in cursor.fetchall():
-                print(f"    {line[:150]}")
+    return [(sql, params) for sql, params in found if "part AS" in sql or "FROM executions_execution e" in sql]
+
+
+def show_plans(name: str, ask: Callable[[], Any], *, is_page: bool = False) -> None:
+    """Print what PostgreSQL does for the statements of a request: each node that was run, with its rows."""
+    for sql, params in statements(ask):
+        with one_state() if is_page else nullcontext(), connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {sql}", params)
+            lines = [line for (line,) in cursor.fetchall()]
+        pages_read = next(line.strip() for line in lines if "Buffers:" in line)
+        purpose = next(
+            words for table, words in PURPOSES.items() if table in sql.replace("JOIN executions_execution", "")
+        )
+        print(f"\n## {name}{f': {purpose}' if is_page else ''}\n\n{pages_read}; {lines[-1]}\n")
+        for line in lines:
+            if "(actual" in line and len(line) - len(line.lstrip()) <= DEEPEST:
+                print(f"    {line.replace('(actual rows=', '(').replace('.00 loops', ' loops')}")
 
 
 def roll_everything() -> float:
@@ -313,7 +351,7 @@ def main() -> None:
         slow, *_ = measure(clients["administrator"].data("summary"), rounds=2)
         print(f"without any sums: a summary takes {slow:.0f} ms")
         print(f"the sums were made in {roll_everything():.1f} s, and brought up to date in {roll_everything():.3f} s")
-        _analyze()
+        _settle()
         for table in ("executions_llmcall", "executions_gate", *TABLES):
             rows, size = count(table)
             print(f"  {table}: {rows:,} rows, {size}")
@@ -330,12 +368,19 @@ def main() -> None:
                 shown.append(f"{p50:6.1f} /{p95:6.1f} /{cpu:6.1f}{' !' if p95 > BOUND_MS else '  '}")
             print(f"  {question:42}" + "   ".join(shown), flush=True)
         if options.plans:
-            for question in ("summary, all time", "days of a year in Berlin", "days of a year of a step"):
-                show_plans(question, asked[question](clients["member of 3"]))
-            show_plans("days of a year in Berlin", asked["days of a year in Berlin"](clients["administrator"]))
-            for days in (30, 365):
-                name = f"data, {days} days in Europe/Berlin, by step"
-                show_plans(name, asked[name](clients["administrator"]))
+            _show_main_plans(asked, clients["administrator"], clients["member of 3"])
+
+
+def _show_main_plans(
+    asked: dict[str, Callable[[Person], Callable[[], Any]]], administrator: Person, member: Person
+) -> None:
+    show_plans("Summary, all time, administrator", asked["summary, all time"](administrator))
+    show_plans("Summary, all time, member of 3 projects", asked["summary, all time"](member))
+    show_plans("Days of a year in Berlin, administrator", asked["days of a year in Berlin"](administrator))
+    show_plans("Days of a year of a step, administrator", asked["days of a year of a step"](administrator))
+    for days in (30, 365):
+        name = f"data, {days} days in Europe/Berlin, by model"
+        show_plans(f"Cost page, {days} days in Berlin, administrator", asked[name](administrator), is_page=True)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ class _Read:
 
 def dashboard(asked: Filter, *, now: datetime) -> Dashboard:
     """Return everything that the page of all costs shows."""
-    with _one_state():
+    with one_state():
         read = _Read(asked)
         return Dashboard(
             filter=asked,
@@ -200,8 +200,11 @@ def calls(asked: Filter) -> QuerySet[LLMCall]:
 
 
 @contextmanager
-def _one_state() -> Iterator[None]:
-    """Have all statements see one state of the database. Within a transaction that is for that one to say."""
+def one_state() -> Iterator[None]:
+    """Have all statements see one state of the database, and be planned as short ones.
+
+    Within a transaction that is for that one to say.
+    """
     if connection.in_atomic_block:
         yield
         return
