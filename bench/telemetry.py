@@ -14,12 +14,10 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import psutil
@@ -30,11 +28,11 @@ from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from bench.plans import show_plans
 from bench.world import PACKAGE, own_database
-from documents import database
 from executions.llm.pricing import price_call
 from executions.models import Project
-from telemetry.dashboard.page import dashboard, one_state
+from telemetry.dashboard.page import dashboard
 from telemetry.dashboard.values import Dashboard, Filter
 from telemetry.dashboard.values import Group as By
 from telemetry.queries import visible_to
@@ -45,17 +43,6 @@ from workflows.services import current_revision, load_package
 PROJECTS = 50
 CALLS_PER_RUN = 20
 BOUND_MS = 150
-# Nodes that are written further to the right are what is joined to a few rows of the ledger.
-DEEPEST = 46
-# What a statement of the cost page is for, by what only it reads.
-PURPOSES = {
-    "telemetry_gatesums": "gates",
-    "telemetry_durations": "times",
-    "of_day": "bars",
-    "telemetry_spansums": "calls",
-    "executions_execution e": "runs",
-    "": "forecast",
-}
 TABLES = (
     *("telemetry_daysums", "telemetry_slotsums", "telemetry_workflowsums", "telemetry_stepsums"),
     *("telemetry_spansums", "telemetry_durations", "telemetry_gatesums", "telemetry_opencall", "telemetry_lostcall"),
@@ -287,43 +274,6 @@ def _cpu_seconds() -> float:
         cursor.execute("SELECT pg_backend_pid()")
         server = psutil.Process(cursor.fetchone()[0]).cpu_times()
     return time.process_time() + float(server.user + server.system)
-
-
-Statement = tuple[str, Any]
-
-
-def statements(ask: Callable[[], Any]) -> list[Statement]:
-    """Return what a request reads of the sums and of runs."""
-    found: list[Statement] = []
-    run_prepared = database.rows
-
-    def prepared(sql: str, params: Any = ()) -> list[tuple[Any, ...]]:
-        found.append((sql, params))
-        return run_prepared(sql, params)
-
-    def plain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        found.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with patch.object(database, "rows", prepared), connection.execute_wrapper(plain):
-        ask()
-    return [(sql, params) for sql, params in found if "part AS" in sql or "FROM executions_execution e" in sql]
-
-
-def show_plans(name: str, ask: Callable[[], Any], *, is_page: bool = False) -> None:
-    """Print what PostgreSQL does for the statements of a request: each node that was run, with its rows."""
-    for sql, params in statements(ask):
-        with one_state() if is_page else nullcontext(), connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {sql}", params)
-            lines = [line for (line,) in cursor.fetchall()]
-        pages_read = next(line.strip() for line in lines if "Buffers:" in line)
-        purpose = next(
-            words for table, words in PURPOSES.items() if table in sql.replace("JOIN executions_execution", "")
-        )
-        print(f"\n## {name}{f': {purpose}' if is_page else ''}\n\n{pages_read}; {lines[-1]}\n")
-        for line in lines:
-            if "(actual" in line and len(line) - len(line.lstrip()) <= DEEPEST:
-                print(f"    {line.replace('(actual rows=', '(').replace('.00 loops', ' loops')}")
 
 
 def roll_everything() -> float:
