@@ -86,10 +86,11 @@ _LOAD = (
     # Two gates of a document in four steps of a run: the second is of the version that came of the first.
     """
     INSERT INTO executions_gate (id, execution_id, step_id, path, kind, status, document_type, scope_type, scope_id,
-        document_version, content_sha256, questions, roles, users, quorum, four_eyes, policy, opened_at, closed_at)
-    SELECT md5('gate' || a.id)::uuid, a.execution_id, a.step_id, s.path, 'acceptance', 'decided', 'note', 'project',
+        document_version, content_sha256, questions, roles, users, quorum, four_eyes, policy, opened_at, closed_at,
+        cost_usd)
+    SELECT md5('gate || a.id)::uuid, a.execution_id, a.step_id, s.path, 'acceptance', 'decided', 'note', 'project',
            'p', a.n, '', '[]', '[]', '[]', 1, false, '{}', a.finished_at,
-           a.finished_at + interval '8 h' * random() * random()
+           a.finished_at + interval '8 h' * random() * random(), random()::numeric(20, 10) / 7
       FROM executions_attempt a JOIN executions_step s ON s.id = a.step_id
      WHERE a.outcome = 'document' AND s.step_id <= 'step_4' AND a.finished_at < %(now)s
     """,

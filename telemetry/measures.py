@@ -132,21 +132,21 @@ CASE WHEN NOT EXISTS (SELECT 1 FROM executions_event v
                          AND v.timestamp BETWEEN ready.at AND a.started_at)
      THEN extract(epoch FROM a.started_at - ready.at) * 1000 END
 """  # noqa: S608 - static text
-# What is measured, of calls and (the last) of gates. A bucket of it is called by one number: its own and this.
+# What is measured, of calls and (the last two) of gates. A bucket of it is called by one number: its own and this.
 MEASURE_CODES = 1_000
-MEASURES = {name: number * MEASURE_CODES for number, name in enumerate(("latency", "first_token", "queue", "people"))}
+_MEASURED = ("latency", "first_token", "queue", "people", "document_cost")
+MEASURES = {name: number * MEASURE_CODES for number, name in enumerate(_MEASURED)}
 # What is measured of a call, in milliseconds; of a gate it is how long it was open.
 TIMED = f"""
 {CAUSES} CROSS JOIN LATERAL {_READY} ready JOIN LATERAL (VALUES
     ({MEASURES["latency"]}, CASE WHEN c.status = 'succeeded' THEN c.latency_ms END),
     ({MEASURES["first_token"]}, c.time_to_first_token_ms),
-    ({MEASURES["queue"]}, {_QUEUED})) timed (measure, ms) ON timed.ms IS NOT NULL
+    ({MEASURES["queue"]}, {_QUEUED})) measured (measure, size) ON measured.size IS NOT NULL
 """
 
 # Gates that people decided: ``g``. They are of the moment at which they were closed, and never change after it.
 IS_DECIDED = f"g.status = '{GateStatus.DECIDED}'"
-GATE_MS = "extract(epoch FROM g.closed_at - g.opened_at) * 1000"
-GATES = """
+_GATES = """
 executions_gate g JOIN executions_execution e ON e.id = g.execution_id JOIN executions_step s ON s.id = g.step_id
 """
 _IS_RETURNED = f"""
@@ -159,9 +159,17 @@ EXISTS (SELECT 1 FROM executions_gate o
 """  # noqa: S608 - static text
 # With what was said there: whether the document was returned, and whether an earlier version of it had been.
 GATES_AND_VERDICTS = f"""
-{GATES} CROSS JOIN LATERAL (SELECT {_IS_RETURNED} AS is_returned, {_HAD_ANOTHER} AS had_another OFFSET 0) verdict
+{_GATES} CROSS JOIN LATERAL (SELECT {_IS_RETURNED} AS is_returned, {_HAD_ANOTHER} AS had_another OFFSET 0) verdict
 """
 _IS_ACCEPTED = f"g.kind = '{GateKind.ACCEPTANCE}' AND NOT verdict.is_returned"
+# What is measured of a gate: for how long it was open, in milliseconds, and what the accepted document had cost, in
+# millionths of a dollar.
+MEASURED_GATES = f"""
+{GATES_AND_VERDICTS} JOIN LATERAL (VALUES
+    ({MEASURES["people"]}, extract(epoch FROM g.closed_at - g.opened_at) * 1000),
+    ({MEASURES["document_cost"]}, CASE WHEN {_IS_ACCEPTED} THEN g.cost_usd * 1000000 END)
+    ) measured (measure, size) ON measured.size IS NOT NULL
+"""
 OF_GATE: dict[str, str] = {
     "accepted_count": f"({_IS_ACCEPTED})::int",
     "first_pass_count": f"({_IS_ACCEPTED} AND NOT verdict.had_another)::int",
@@ -176,14 +184,14 @@ def _bounds() -> tuple[int, ...]:
     return tuple(found)
 
 
-# Times are counted in buckets, each a fifth wider than the one before: from a bound on, up to the next one.
+# What is measured is counted in buckets, each a fifth wider than the one before: from a bound on, up to the next one.
 _LONGEST_MS = 366 * 86_400_000
 BUCKETS = _bounds()
 
 
-def bucket(milliseconds: str) -> str:
-    """Return the number of the bucket of a time, from 0 on."""
-    return f"width_bucket(greatest({milliseconds}, 0)::bigint, ARRAY[{','.join(map(str, BUCKETS))}]::bigint[]) - 1"
+_BUCKET = f"width_bucket(greatest(measured.size, 0)::bigint, ARRAY[{','.join(map(str, BUCKETS))}]::bigint[]) - 1"
+# What was measured, and the bucket that it is in.
+CODE = f"measured.measure + {_BUCKET} AS code"
 
 
 def spans_of(at: str) -> str:

@@ -203,10 +203,10 @@ class SpanSums(Sums):
 
 
 class Durations(models.Model):
-    """How often something took how long, as :class:`SpanSums`.
+    """How often something took how long, or cost how much, as :class:`SpanSums`.
 
     ``codes`` are buckets of what was measured (``telemetry.measures.MEASURES``, ``BUCKETS``) in their order, ``counts``
-    how often each was found. Of gates (``people``) there is no model.
+    how often each was found. Of gates (``people``, ``document_cost``) there is no model.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -9,18 +9,16 @@ from telemetry.measures import (
     ADDED,
     ALL_KEPT,
     CALLS,
+    CODE,
     DETAILED,
-    GATE_MS,
-    GATES,
     GATES_AND_VERDICTS,
     IS_DECIDED,
-    MEASURES,
+    MEASURED_GATES,
     MONTH,
     OF_GATE,
     SLOT,
     THIRD,
     TIMED,
-    bucket,
     of_call,
     spans_of,
     together,
@@ -77,16 +75,13 @@ SELECT day, {_PROJECT}, {_SUMS} FROM sums GROUP BY GROUPING SETS ((day, project_
 """  # noqa: S608 - static text
 
 _DURATION_KEYS = "workflow_id, step_id, model"
-# Times of calls and of gates, as what is to be counted.
+# What is measured of calls and of gates, as what is to be counted.
 TIMES_OF_CALLS = f"""
-SELECT {spans_of("c.started_at")}, e.project_id, e.workflow_id, s.step_id, c.model,
-       timed.measure + {bucket("timed.ms")} AS code
-  FROM {CALLS} {TIMED} WHERE
+SELECT {spans_of("c.started_at")}, e.project_id, e.workflow_id, s.step_id, c.model, {CODE} FROM {CALLS} {TIMED} WHERE
 """  # noqa: S608 - static text
 TIMES_OF_GATES = f"""
-SELECT {spans_of("g.closed_at")}, e.project_id, e.workflow_id, s.step_id, '' AS model,
-       {MEASURES["people"]} + {bucket(GATE_MS)} AS code
-  FROM {GATES} WHERE {IS_DECIDED} AND
+SELECT {spans_of("g.closed_at")}, e.project_id, e.workflow_id, s.step_id, '' AS model, {CODE}
+  FROM {MEASURED_GATES} WHERE {IS_DECIDED} AND
 """  # noqa: S608 - static text
 
 

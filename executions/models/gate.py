@@ -44,7 +44,8 @@ class Gate(models.Model):
     The policy (roles, users, quorum, four eyes, due date) is copied here when the gate opens. ``escalated_to`` are the
     groups that may decide as well since ``escalated_at``. ``act_at`` is when the policy has something to do next
     (remind, escalate, end); NULL: it has not been looked at yet (see ``executions.services.policies``).
-    ``edited_by`` is the person who wrote the version that the gate is about, if a person did.
+    ``edited_by`` is the person who wrote the version that the gate is about, if a person did. ``cost_usd`` is what the
+    step's calls had cost when it was decided, in US dollars; NULL where one of them had no price then.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -75,6 +76,7 @@ class Gate(models.Model):
     )
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
+    cost_usd = models.DecimalField(max_digits=20, decimal_places=10, null=True, blank=True)
 
     class Meta:
         ordering = ("-opened_at", "-id")

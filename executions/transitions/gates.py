@@ -28,7 +28,12 @@ INSERT INTO executions_gate (id, execution_id, step_id, path, kind, status, docu
 VALUES (%s, %s, %s, %s, %s, 'open', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
-_CLOSE_GATE = "UPDATE executions_gate SET status = %s, answers = %s, closed_at = %s WHERE id = %s AND status = 'open'"
+_CLOSE_GATE = """
+UPDATE executions_gate g SET status = %s, answers = %s, closed_at = %s, cost_usd = (
+    SELECT CASE WHEN count(*) = count(c.cost_usd) THEN sum(c.cost_usd) END FROM executions_llmcall c
+     WHERE c.execution_id = g.execution_id AND c.step_id = g.step_id)
+ WHERE id = %s AND status = 'open'
+"""
 
 _EXPIRE_GATE = "UPDATE executions_gate SET status = 'expired', closed_at = %s WHERE id = %s AND status = 'open'"
 

@@ -14,17 +14,16 @@ from typing import Any, NamedTuple
 from telemetry.dashboard.values import Filter
 from telemetry.measures import (
     ALL_KEPT,
+    CODE,
     DETAILED,
-    GATE_MS,
-    GATES,
     GATES_AND_VERDICTS,
     IS_DECIDED,
     MEASURE_CODES,
+    MEASURED_GATES,
     MEASURES,
     OF_GATE,
     PASSING,
     TIMED,
-    bucket,
     of_call,
 )
 from telemetry.models import ALL_PROJECTS, BEGINNING, Span
@@ -76,9 +75,8 @@ _PLACE_OF_SUMS, _PLACE_OF_CALL, _PLACE_OF_GATE = (
     _one_text("e.workflow_id", "s.step_id", "c.model"),
     _one_text("e.workflow_id", "s.step_id", "''"),
 )
-_TIME_OF_CALL = f"{_PLACE_OF_CALL} AS place, timed.measure + {bucket('timed.ms')} AS code, 1 AS how_often"
-_CODE_OF_GATE = f"{MEASURES['people']} + {bucket(GATE_MS)}"
-_TIME_OF_GATE = f"{_PLACE_OF_GATE} AS place, {_CODE_OF_GATE} AS code, 1 AS how_often FROM {GATES}"
+_TIME_OF_CALL = f"{_PLACE_OF_CALL} AS place, {CODE}, 1 AS how_often"
+_TIME_OF_GATE = f"{_PLACE_OF_GATE} AS place, {CODE}, 1 AS how_often FROM {MEASURED_GATES}"
 _DURATIONS = f"""
 telemetry_durations
 CROSS JOIN LATERAL (SELECT {_PLACE_OF_SUMS} AS place OFFSET 0) AS named
@@ -116,7 +114,7 @@ class Cell(NamedTuple):
 
 
 class Times(NamedTuple):
-    """How often something that is measured of a place took as long as each bucket says."""
+    """How often something that is measured of a place took as long, or cost as much, as each bucket says."""
 
     place: Place
     measure: str
@@ -166,7 +164,8 @@ def calls(asked: Filter, known: Reach) -> list[Cell]:
 
 
 def times(asked: Filter, known: Reach) -> list[Times]:
-    """Return how long everything took, counted in buckets: on all UTC days that the period has a part of."""
+    """Return how long everything took, and what documents cost, counted in buckets: on all UTC days that the period has
+    a part of."""
     exact = within(asked)
     scope = replace(exact, since=utc_midnight(exact.since), until=_next_midnight(exact.until))
     if scope.projects == []:

@@ -1,4 +1,4 @@
-"""Percentiles of times that were counted in buckets: a bucket's middle stands for what is in it.
+"""Percentiles of what was counted in buckets: a bucket's middle stands for what is in it.
 
 A bucket is at most a fifth as wide as what it begins at, so the middle is at most a tenth off.
 """
@@ -7,22 +7,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 from itertools import accumulate
 
 from telemetry.dashboard.reading import Place, Times
-from telemetry.dashboard.values import LatencyRow, Spread, Waits
+from telemetry.dashboard.values import CostSpread, LatencyRow, Spread, Waits
 from telemetry.measures import BUCKETS
 
 
 def spread(times: Iterable[Times], measure: str) -> Spread:
     """Return how long something took, of all times of that measure."""
+    count, p50, p95 = _percentiles(times, measure)
+    return Spread(count=count, p50_ms=p50, p95_ms=p95)
+
+
+def document_cost(times: Iterable[Times]) -> CostSpread:
+    """Return what accepted documents cost."""
+    count, *sizes = _percentiles(times, "document_cost")
+    p50, p95 = (None if size is None else Decimal(size).scaleb(-6) for size in sizes)
+    return CostSpread(count=count, p50_usd=p50, p95_usd=p95)
+
+
+def _percentiles(times: Iterable[Times], measure: str) -> tuple[int, int | None, int | None]:
+    """Return how many there are of a measure, and two sizes that a half and 19 of 20 of them do not exceed."""
     counts: Counter[int] = Counter()
     for each in times:
         if each.measure == measure:
             counts.update(each.counts)
     total = counts.total()
     if not total:
-        return Spread(count=0, p50_ms=None, p95_ms=None)
+        return 0, None, None
     buckets = sorted(counts)
     reached = list(accumulate(counts[bucket] for bucket in buckets))
 
@@ -30,7 +44,7 @@ def spread(times: Iterable[Times], measure: str) -> Spread:
         rank = -(-total * percent // 100)
         return _middle(next(bucket for bucket, sum_of in zip(buckets, reached, strict=True) if sum_of >= rank))
 
-    return Spread(count=total, p50_ms=at(50), p95_ms=at(95))
+    return total, at(50), at(95)
 
 
 def _middle(bucket: int) -> int:

@@ -232,6 +232,15 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostSpread:
+    """What documents cost: half of them at most ``p50_usd``, 19 of 20 at most ``p95_usd``. At most 10 % wrong."""
+
+    count: int
+    p50_usd: Decimal | None
+    p95_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyRow:
     """How long succeeded calls of a step of a workflow with a model took, to the whole answer and to its first token.
 
@@ -261,7 +270,8 @@ class Waits:
 class WorkflowRow:
     """A workflow. Runs are those started in the period, costs those of calls in it, documents those accepted in it.
 
-    ``tries_per_document`` is all calls by first tries. ``people`` is how long gates were open.
+    ``tries_per_document`` is all calls by first tries. ``people`` is how long gates were open. ``document_cost`` is of
+    each accepted document what its step's calls had cost by then.
     """
 
     workflow_id: str
@@ -273,6 +283,7 @@ class WorkflowRow:
     share: float | None
     accepted_count: int | None
     cost_per_accepted_usd: Decimal | None
+    document_cost: CostSpread | None
     first_pass_rate: float | None
     tries_per_document: float | None
     rework_usd: Decimal
@@ -291,6 +302,7 @@ class StepRow:
     share: float | None
     accepted_count: int | None
     cost_per_accepted_usd: Decimal | None
+    document_cost: CostSpread | None
     first_pass_rate: float | None
     tries_per_document: float | None
     rework_usd: Decimal

@@ -9,12 +9,14 @@ from typing import TypeVar
 
 from telemetry.dashboard.reading import Cell, Decided, Times
 from telemetry.dashboard.runs import RunCounts, Runs
-from telemetry.dashboard.spreads import spread
+from telemetry.dashboard.spreads import document_cost, spread
 from telemetry.dashboard.sums import Documents, Sums
 from telemetry.dashboard.values import Filter, StepRow, WorkflowRow
 from telemetry.totals import share_of
 
 T = TypeVar("T")
+
+_OF_GATES = ("people", "document_cost")
 
 
 def workflows(
@@ -24,7 +26,7 @@ def workflows(
     whole = Sums.of(cells)
     cells_of = _by(cells, lambda each: each.place.workflow_id)
     gates_of = _by(gates, lambda each: each.workflow_id)
-    times_of = _by((each for each in times if each.measure == "people"), lambda each: each.place.workflow_id)
+    times_of = _by((each for each in times if each.measure in _OF_GATES), lambda each: each.place.workflow_id)
     runs_of = _by((each for each in runs if each.is_now), lambda each: each.workflow_id)
     has_documents = asked.scope.model is None
     rows = []
@@ -46,6 +48,7 @@ def workflows(
                 share=whole.share(sums.cost_usd),
                 accepted_count=documents.accepted_count if has_documents else None,
                 cost_per_accepted_usd=_by_accepted(sums, documents) if has_documents else None,
+                document_cost=document_cost(times_of[name]) if has_documents else None,
                 first_pass_rate=documents.first_pass_rate if has_documents else None,
                 tries_per_document=sums.tries,
                 rework_usd=sums.rework_usd,
@@ -76,6 +79,7 @@ def steps(asked: Filter, cells: Sequence[Cell], gates: Sequence[Decided], times:
                 share=whole.share(sums.cost_usd),
                 accepted_count=documents.accepted_count if has_documents else None,
                 cost_per_accepted_usd=_by_accepted(sums, documents) if has_documents else None,
+                document_cost=document_cost(times_of[name]) if has_documents else None,
                 first_pass_rate=documents.first_pass_rate if has_documents else None,
                 tries_per_document=sums.tries,
                 rework_usd=sums.rework_usd,

@@ -1,4 +1,5 @@
-"""Sums of thirds of months. All sums are made anew by the workers: until then the ledger itself is read, more slowly."""
+"""Sums of thirds of months, and how many documents cost how much. All sums are made anew by the workers: until then the
+ledger itself is read, more slowly."""
 
 from django.db import migrations, models
 
@@ -13,7 +14,7 @@ TRUNCATE telemetry_daysums, telemetry_slotsums, telemetry_workflowsums, telemetr
 
 
 class Migration(migrations.Migration):
-    dependencies = [("telemetry", "0003_dashboard")]
+    dependencies = [("telemetry", "0003_dashboard"), ("executions", "0017_gate_cost")]
 
     operations = [
         migrations.RunSQL(EMPTY, EMPTY),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from executions.amounts import NOTHING, money
 from executions.services.budgets import BudgetState
 from executions.templatetags.pages import badge
 from telemetry.dashboard.values import (
@@ -290,6 +292,7 @@ def _worth() -> list[Column[Any]]:
             look="money",
             find=lambda row: row.cost_per_accepted_usd,
         ),
+        *_document_cost(),
         Column(name="first_pass_rate", heading=_("First pass"), look="share", find=lambda row: row.first_pass_rate),
         Column(
             name="tries_per_document",
@@ -300,6 +303,22 @@ def _worth() -> list[Column[Any]]:
         ),
         Column(name="rework_usd", heading=_("Rework"), look="money", find=lambda row: row.rework_usd),
     ]
+
+
+def _document_cost() -> list[Column[Any]]:
+    """What half of the accepted documents cost at most, and 19 of 20: about, since they are counted in buckets."""
+
+    def column(key: str) -> Column[Any]:
+        def find(row: Any) -> Decimal | None:
+            return None if row.document_cost is None else getattr(row.document_cost, f"{key}_usd")
+
+        def shown(row: Any) -> str:
+            return NOTHING if (value := find(row)) is None else f"≈ {money(value)}"
+
+        name, heading = f"document_cost_{key}_usd", f"{_('Document')} {key}"
+        return Column(name=name, heading=heading, look="count", find=find, shown=shown)
+
+    return [column(key) for key in ("p50", "p95")]
 
 
 def _spread(name: str, what: str | Promise, find: Callable[[Any], Spread | None]) -> list[Column[Any]]:

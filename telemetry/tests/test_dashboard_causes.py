@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import Sum
 from django.utils import timezone
 
 from executions.llm import errors as llm
-from executions.models import Execution, Gate, GateKind
+from executions.models import Execution, Gate, GateKind, LLMCall, Step
 from executions.services import work
 from executions.services.executions import retry_execution
 from executions.tests.engine_cast import answer, decide, open_gate, person, start, status
@@ -18,7 +20,7 @@ from executions.tests.engine_definitions import note, single, step, workflow
 from executions.tests.pretend_worker import PretendWorker, Scripted, asking, document, drive, let_time_pass, sweep
 from telemetry import rollup, verification
 from telemetry.dashboard import page
-from telemetry.dashboard.values import Filter
+from telemetry.dashboard.values import CostSpread, Filter
 from telemetry.days import UTC_ZONE
 from telemetry.models import SpanSums
 from telemetry.queries import Scope
@@ -161,7 +163,36 @@ def test_documents_are_counted_as_accepted_and_those_of_the_first_version_apart(
         assert (row.accepted_count, row.execution_count, row.tries_per_document) == (2, 3, 1.33)
         assert row.people is not None
         assert row.people.count == 3
+        check_document_cost(row.document_cost)
+        (of_step,) = page.workflow_steps(asked(workflow_id=row.workflow_id), now=timezone.now())
+        assert of_step.document_cost == row.document_cost
     assert list(verification.differences()) == []
+
+
+def check_document_cost(shown: CostSpread | None) -> None:
+    """Of the two accepted documents one took one call, the other two. A percentile is at most a tenth off."""
+    assert shown is not None
+    one, two = sorted(
+        Step.objects.filter(status="completed").annotate(cost=Sum("calls__cost_usd")).values_list("cost", flat=True)
+    )
+    assert shown.count == 2
+    for told, exact in ((shown.p50_usd, one), (shown.p95_usd, two)):
+        assert told is not None
+        assert abs(told - exact) <= max(exact / 10, Decimal("0.000001"))
+
+
+def test_a_document_with_a_call_without_a_price_is_not_among_what_documents_cost() -> None:
+    known, unknown = gated(), gated()
+    for execution in (known, unknown):
+        drive(execution)
+    LLMCall.objects.filter(execution=unknown).update(cost_usd=None)
+    for execution in (known, unknown):
+        decide("ed", open_gate(execution), "accept")
+    assert Gate.objects.get(execution=known).cost_usd == LLMCall.objects.get(execution=known).cost_usd
+    assert Gate.objects.get(execution=unknown).cost_usd is None
+    (row,) = page.workflows(asked(), now=timezone.now())
+    assert row.document_cost is not None
+    assert (row.accepted_count, row.document_cost.count) == (2, 1)
 
 
 def test_waiting_for_workers_and_for_people_is_told_apart() -> None:
