@@ -308,17 +308,19 @@ def _worth() -> list[Column[Any]]:
 def _document_cost() -> list[Column[Any]]:
     """What half of the accepted documents cost at most, and 19 of 20: about, since they are counted in buckets."""
 
-    def column(key: str) -> Column[Any]:
-        def find(row: Any) -> Decimal | None:
-            return None if row.document_cost is None else getattr(row.document_cost, f"{key}_usd")
+    def part(key: str) -> Callable[[Any], Decimal | None]:
+        return lambda row: None if row.document_cost is None else getattr(row.document_cost, f"{key}_usd")
 
-        def shown(row: Any) -> str:
-            return NOTHING if (value := find(row)) is None else f"≈ {money(value)}"
+    half, most = part("p50"), part("p95")
 
-        name, heading = f"document_cost_{key}_usd", f"{_('Document')} {key}"
-        return Column(name=name, heading=heading, look="count", find=find, shown=shown)
+    def both(row: Any) -> str:
+        return NOTHING if half(row) is None else f"≈ {money(half(row))} / {money(most(row))}"
 
-    return [column(key) for key in ("p50", "p95")]
+    heading = f"{_('Document')} p50\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}p95"
+    return [
+        Column(name="document_cost_p50_usd", heading=heading, look="count", find=half, shown=both),
+        Column(name="document_cost_p95_usd", find=most),
+    ]
 
 
 def _spread(name: str, what: str | Promise, find: Callable[[Any], Spread | None]) -> list[Column[Any]]:
