@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -33,9 +34,8 @@ def show_plans(name: str, ask: Callable[[], Any], *, is_page: bool = False) -> N
     """Print what PostgreSQL does for the statements of a request: each node that was run, with its rows."""
     for sql, params in _statements(ask):
         with one_state() if is_page else nullcontext(), connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {sql}", params)
-            lines = [line for (line,) in cursor.fetchall()]
-        buffers = next(line for line in lines if "Buffers:" in line)
+            lines = _explained(cursor, sql, list(params))
+        buffers = next(line for line in lines if "Buffers:" in line).split("temp")[0]
         pages = sum(int(number) for number in re.findall(r"(?:hit|read)=(\d+)", buffers))
         purpose = f": {next(words for part, words in PURPOSES.items() if part in sql)}" if is_page else ""
         print(f"\n## {name}{purpose}\n\n{pages:,} pages, {lines[-1].split(': ')[1]}.\n\n```")
@@ -43,6 +43,18 @@ def show_plans(name: str, ask: Callable[[], Any], *, is_page: bool = False) -> N
             if "(actual" in line and len(line) - len(line.lstrip()) <= DEEPEST:
                 print(_NODE.sub(_rows, line))
         print("```")
+
+
+def _explained(cursor: Any, sql: str, params: list[Any]) -> list[str]:
+    """Return the plan of a statement that is prepared, as it is for a request."""
+    numbers = itertools.count(1)
+    numbered = re.sub("%s", lambda _: f"${next(numbers)}", sql).replace("%%", "%")
+    cursor.execute(f"PREPARE explained AS {numbered}")
+    given = f"({', '.join(['%s'] * len(params))})" if params else ""
+    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) EXECUTE explained {given}", params)
+    lines = [line for (line,) in cursor.fetchall()]
+    cursor.execute("DEALLOCATE explained")
+    return lines
 
 
 def _rows(found: re.Match[str]) -> str:

@@ -88,7 +88,7 @@ _LOAD = (
     INSERT INTO executions_gate (id, execution_id, step_id, path, kind, status, document_type, scope_type, scope_id,
         document_version, content_sha256, questions, roles, users, quorum, four_eyes, policy, opened_at, closed_at,
         cost_usd)
-    SELECT md5('gate || a.id)::uuid, a.execution_id, a.step_id, s.path, 'acceptance', 'decided', 'note', 'project',
+    SELECT md5('gate' || a.id)::uuid, a.execution_id, a.step_id, s.path, 'acceptance', 'decided', 'note', 'project',
            'p', a.n, '', '[]', '[]', '[]', 1, false, '{}', a.finished_at,
            a.finished_at + interval '8 h' * random() * random(), random()::numeric(20, 10) / 7
       FROM executions_attempt a JOIN executions_step s ON s.id = a.step_id

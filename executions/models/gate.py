@@ -45,7 +45,8 @@ class Gate(models.Model):
     groups that may decide as well since ``escalated_at``. ``act_at`` is when the policy has something to do next
     (remind, escalate, end); NULL: it has not been looked at yet (see ``executions.services.policies``).
     ``edited_by`` is the person who wrote the version that the gate is about, if a person did. ``cost_usd`` is what the
-    step's calls had cost when it was decided, in US dollars; NULL where one of them had no price then.
+    step's calls had cost when it was decided, in US dollars, as far as was known then; NULL where one of them had no
+    price.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

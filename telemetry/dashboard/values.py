@@ -233,7 +233,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostSpread:
-    """What documents cost: half of them at most ``p50_usd``, 19 of 20 at most ``p95_usd``. At most 10 % wrong."""
+    """What documents cost: half of them at most ``p50_usd``, 19 of 20 at most ``p95_usd``. At most 10 % wrong.
+
+    As times, of all UTC days that the period has a part of.
+    """
 
     count: int
     p50_usd: Decimal | None

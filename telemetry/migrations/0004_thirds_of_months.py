@@ -14,10 +14,10 @@ TRUNCATE telemetry_daysums, telemetry_slotsums, telemetry_workflowsums, telemetr
 
 
 class Migration(migrations.Migration):
-    dependencies = [("telemetry", "0003_dashboard"), ("executions", "0017_gate_cost")]
+    dependencies = [("telemetry", "0003_dashboard"), ("executions", "0018_gate_cost_of_the_past")]
 
     operations = [
-        migrations.RunSQL(EMPTY, EMPTY),
+        migrations.RunSQL(EMPTY, migrations.RunSQL.noop),
         *(
             migrations.AlterField(model_name=name, name="span", field=models.CharField(choices=SPANS, max_length=5))
             for name in ("durations", "gatesums", "spansums")
@@ -38,4 +38,6 @@ class Migration(migrations.Migration):
                 name="spansums_once",
             ),
         ),
+        # What is undone begins here.
+        migrations.RunSQL(migrations.RunSQL.noop, EMPTY),
     ]

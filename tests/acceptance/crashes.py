@@ -117,7 +117,8 @@ def a_worker_killed_among_many_runs_is_survived(place: Place) -> None:
 
         with site.model.held("s2"):
             more = site.start(chain(3), 40)
-            site.wait_for_calls(120 + 24 + 24)
+            held = LLMCall.objects.filter(status="in_flight", step__step_id="s2")
+            site.wait_until(lambda: held.count() == 24, "both are at work on as much as they can")
             killed = site.workers[0].send(signal.SIGKILL)
         took = site.wait_for_end(more) - killed
         assert took < TAKEOVER + 3, f"taken over after {took:.1f} s"

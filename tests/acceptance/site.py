@@ -78,7 +78,9 @@ class Place:
 
 
 class Worker:
-    """One ``manage.py worker`` process."""
+    """One ``manage.py worker`` process. ``number`` is what the queue knows it by, where that was waited for."""
+
+    number: int | None = None
 
     def __init__(self, environment: dict[str, str], log: Path, concurrency: int) -> None:
         self.log = log
@@ -196,16 +198,13 @@ class Site:
                 started.append(self.worker(concurrency=concurrency))
             return _newest_worker() > before
 
-        return self.wait_until(is_there, "the worker is there")
+        ready = self.wait_until(is_there, "the worker is there")
+        started[-1].number = _newest_worker()
+        return ready
 
     def process_of(self, number: int) -> Worker:
-        """Return the process of one of the workers that are at work, by the number that the queue knows it by."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT id FROM procrastinate_workers ORDER BY id")
-            numbers = [row[0] for row in cursor.fetchall()]
-        # Each was started when the one before was ready.
-        alive = [worker for worker in self.workers if worker.is_alive()]
-        return alive[numbers.index(number)]
+        """Return the process of a worker that was waited for, by the number that the queue knows it by."""
+        return next(worker for worker in self.workers if worker.number == number)
 
     def in_progress(self, executions: Sequence[Execution]) -> int:
         """Return how many of these executions are not completed."""
