@@ -139,4 +139,5 @@ class RoleAdmin(GroupAdmin):
             return NOTHING
         users = User.objects.filter(groups=group).order_by("username")[:MOST_MEMBERS]
         rows = ((reverse("admin:auth_user_change", args=(user.pk,)), user.username) for user in users)
-        return format_html("<ul>{}</ul>", format_html_join("", '<li><a href="{}">{}</a></li>', rows)) or NOTHING
+        links = format_html_join("", '<li><a href="{}">{}</a></li>', rows)
+        return format_html("<ul>{}</ul>", links) if links else NOTHING

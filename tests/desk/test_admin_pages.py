@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.urls import NoReverseMatch, URLPattern, reverse
 from django.utils import timezone
@@ -25,7 +25,7 @@ from playwright.sync_api import Page
 from executions.models import Execution, Gate
 from executions.services.budgets import set_budget
 from executions.tests.driving import drive
-from executions.tests.engine_cast import start
+from executions.tests.engine_cast import person, start
 from executions.tests.engine_definitions import single
 from tests.pages.conftest import OpenPage
 from tests.pages.crawler import ALL_RULES, HEIGHT, NARROW, NARROWEST, WIDE, Theme, Watch, run_axe
@@ -105,6 +105,8 @@ def _faults(page: Page, watch: Watch, url: str, *, is_first: bool) -> list[str]:
 def _addresses(world: World) -> list[str]:
     User.objects.create_superuser("root")
     User.objects.filter(username="root").update(is_staff=True)
+    for name in ("al", "bo", "cy"):
+        person(name, "reader")
     _stopped_by_a_budget()
     found: list[str] = []
     for pattern in admin.site.get_urls():
@@ -151,6 +153,8 @@ def _rows(model: type[Model], world: World) -> list[object]:
     if model is Gate:
         gates = Gate.objects.filter(status="open")
         return [world.question, gates.filter(kind="acceptance").values_list("pk", flat=True)[0]]
+    if model is Group:
+        return [Group.objects.get(name="reader").pk]  # it has members, whom the page lists
     return list(model._default_manager.order_by("-pk").values_list("pk", flat=True)[:1])
 
 

@@ -137,6 +137,8 @@ def test_while_the_first_request_takes_long_the_second_is_told_at_once(token: st
 def _wait_for_a_waiting_statement() -> None:
     with connection.cursor() as cursor:
         for _ in range(500):
+            # Within a transaction the list of connections is read once: one made later would never be in it.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(
                 "SELECT count(*), pg_sleep(0.01) FROM pg_locks"
                 " JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
