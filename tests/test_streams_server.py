@@ -50,7 +50,7 @@ def server() -> Iterator[tuple[subprocess.Popen[str], int]]:
     port = free_port("127.0.0.1")
     command = [sys.executable, "-c", _SERVER, str(port)]
     process = subprocess.Popen(command, env=python_environment(), stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while port_problem("127.0.0.1", port) is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -63,7 +63,7 @@ def _client(port: int) -> socket.socket:
     """A connection whose receive buffer does not grow: left to the kernel it may take tens of megabytes unread."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 50_000)
-    client.settimeout(10)
+    client.settimeout(30)
     client.connect(("127.0.0.1", port))
     return client
 

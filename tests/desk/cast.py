@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Locator, Page, expect
 
 from executions.tests.engine_cast import person
+from tests.acceptance.site import ENOUGH
 from tests.pages.crawler import Watch
 
-SOON = 30_000
 PEOPLE = {
     "opal": ("operator",),
     "paula": ("pm",),
@@ -44,7 +44,7 @@ class Colleague:
 
     def open_next(self, project: str) -> None:
         """Open what waits for them in a project, once it does; the inbox does not reload itself."""
-        deadline = time.monotonic() + SOON / 1000
+        deadline = time.monotonic() + ENOUGH
         while True:
             self.page.goto(f"/admin/executions/gate/inbox/?project={project}")
             link = self.page.locator("th .inbox-what")

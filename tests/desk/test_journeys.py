@@ -23,7 +23,8 @@ from executions.models import AuditEntry, Decision, Execution, Gate
 from executions.tests.driving import Scripted, document, drive
 from executions.tests.engine_cast import decide, open_gate, start, status
 from executions.tests.engine_definitions import reviewed
-from tests.desk.cast import SOON, Colleague, hire, place_of
+from tests.acceptance.site import ENOUGH
+from tests.desk.cast import Colleague, hire, place_of
 from tests.pages.conftest import OpenPage
 from tests.pages.site import LiveSite
 from tests.pages.world import PACKAGE, World
@@ -166,7 +167,7 @@ def _latest(run: UUID, gate: str) -> tuple[int, str, bool]:
 
 
 def _wait_for_end(run: UUID) -> None:
-    deadline = time.monotonic() + SOON / 1000
+    deadline = time.monotonic() + ENOUGH
     while (found := Execution.objects.values_list("status", flat=True).get(pk=run)) != "completed":
         assert time.monotonic() < deadline, found
         time.sleep(0.1)

@@ -14,7 +14,8 @@ from executions.models import Gate
 from executions.tests.desk.mail_server import MailServer, mail_server
 from executions.tests.engine_cast import start
 from executions.tests.engine_definitions import reviewed
-from tests.desk.cast import SOON, Colleague, hire
+from tests.acceptance.site import ENOUGH
+from tests.desk.cast import Colleague, hire
 from tests.pages.conftest import OpenPage
 from tests.pages.site import LiveSite
 from tests.pages.world import World
@@ -34,7 +35,7 @@ def post(site: LiveSite, world: World) -> Iterator[MailServer]:
 
 def link_to(mail: MailServer, name: str, text: str) -> str:
     """Wait for mail to somebody that says ``text``; return the path of the gate that it leads to."""
-    deadline = time.monotonic() + SOON / 1000
+    deadline = time.monotonic() + ENOUGH
     while True:
         for message in mail.messages:
             body = str(message.get_content())

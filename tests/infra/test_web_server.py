@@ -27,7 +27,9 @@ async def application(scope, receive, send):
     while more:
         message = await receive()
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
-    await asyncio.sleep(0.7 if scope["path"] == "/slow" else 0)
+    if scope["path"] == "/slow":
+        print("at work", flush=True)
+        await asyncio.sleep(0.7)
     if scope["path"] == "/broken":
         raise ValueError("secret detail")
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -47,14 +49,14 @@ class Server:
     def __init__(self) -> None:
         self.port = free_port("127.0.0.1")
         command = [sys.executable, "-c", _SERVER, str(self.port)]
-        self.process = subprocess.Popen(command, env=python_environment())
-        deadline = time.monotonic() + 10
+        self.process = subprocess.Popen(command, env=python_environment(), stdout=subprocess.PIPE)
+        deadline = time.monotonic() + 60
         while port_problem("127.0.0.1", self.port) is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
     def post(self, body: bytes | Iterator[bytes], **headers: str) -> http.client.HTTPResponse:
         connection = self.connect()
@@ -67,7 +69,7 @@ def server() -> Iterator[Server]:
     server = Server()
     yield server
     server.process.kill()
-    server.process.wait()
+    server.process.communicate()
 
 
 def test_a_body_over_the_limit_is_refused_and_not_stored(server: Server) -> None:
@@ -120,9 +122,10 @@ def test_a_stopped_server_finishes_short_requests_and_cuts_streams(server: Serve
 
     asking = threading.Thread(target=ask)
     asking.start()
-    time.sleep(0.2)
+    assert server.process.stdout is not None
+    assert server.process.stdout.readline() == b"at work\n"
     server.process.send_signal(signal.SIGTERM)
 
-    assert server.process.wait(timeout=5) == 0
-    asking.join(timeout=5)
+    assert server.process.wait(timeout=30) == 0
+    asking.join(timeout=30)
     assert answers == [b"0"]

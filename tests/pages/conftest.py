@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 
-from tests.acceptance.site import Place
+from tests.acceptance.site import ENOUGH, Place
 from tests.pages.crawler import HEIGHT, WIDE, Theme
 from tests.pages.site import LiveSite
 from tests.pages.world import World, build
@@ -65,6 +65,7 @@ def browser() -> Iterator[Browser]:
     """One browser for all tests of the package."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}: install Chromium, or name it by the variable CHROMIUM")
+    expect.set_options(timeout=ENOUGH * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", f"--disable-features={','.join(_WITHOUT)}"]
@@ -89,7 +90,7 @@ def open_page(site: LiveSite, browser: Browser) -> Iterator[OpenPage]:
             timezone_id="Europe/Berlin",
             viewport={"width": width, "height": height},
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(ENOUGH * 1000)
         contexts.append(context)
         if name:
             value = site.session_of(name)

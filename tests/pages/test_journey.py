@@ -14,15 +14,13 @@ from playwright.sync_api import Page, expect
 from combine.env import BASE_DIR
 from combine.ports import free_port
 from documents.models import Document
+from tests.acceptance.site import ENOUGH
 from tests.pages.conftest import OpenPage
 from tests.pages.crawler import Watch
 from tests.pages.site import HOST, LiveSite
 from tests.pages.world import PACKAGE, World
 
 pytestmark = pytest.mark.slow
-
-_SOON = 30_000
-_STARTED_SECONDS = 20
 
 
 class Reader:
@@ -62,7 +60,7 @@ def test_the_example_is_started_answered_accepted_and_completes_before_the_eyes_
     url = olga.page.url
     olga.page.evaluate("window.__isTheSame = true")
     accepted = accept_all(grace.page, url)
-    expect(olga.page.locator("#live-head .badge")).to_have_text("Completed", timeout=_SOON)
+    expect(olga.page.locator("#live-head .badge")).to_have_text("Completed")
     expect(olga.page).to_have_title("✓ Software product · The Combine")
     assert olga.page.evaluate("window.__isTheSame") is True, "the page was not loaded again"
     # The backlog of epics, the architecture, and the stories of three epics.
@@ -84,7 +82,7 @@ def start(page: Page) -> None:
 
 def answer(page: Page) -> None:
     """Answer as an operator without access to the desk: checked first, then sent; it ends on the run's page."""
-    expect(page.locator(".banner")).to_contain_text("Waiting for you: answer questions", timeout=_SOON)
+    expect(page.locator(".banner")).to_contain_text("Waiting for you: answer questions")
     page.locator(".banner").get_by_role("link", name="Answer").click()
     page.get_by_label("Volunteers and the coordinator only").check()
     page.get_by_role("radio", name="No", exact=True).check()
@@ -103,7 +101,7 @@ def accept_all(page: Page, url: str) -> int:
     review = page.locator(".banner").get_by_role("link", name="Review").first
     end = page.locator("#live-head .badge", has_text="Completed")
     while True:
-        review.or_(end).first.wait_for(timeout=_SOON)
+        review.or_(end).first.wait_for()
         if end.is_visible():
             return count
         review.click()
@@ -119,7 +117,7 @@ def documents_of(execution: str) -> int:
 
 
 def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + _STARTED_SECONDS
+    deadline = time.monotonic() + ENOUGH
     while True:
         try:
             socket.create_connection((HOST, port), timeout=1).close()

@@ -17,6 +17,7 @@ from executions.models import Event, Step
 from executions.tests.driving import Scripted, backlog, drive
 from executions.tests.engine_cast import start
 from executions.tests.engine_definitions import chain, epics, reviewed, single, stored
+from tests.acceptance.site import ENOUGH
 from tests.pages.conftest import OpenPage
 from tests.pages.crawler import Watch, check_barriers, crawl
 from tests.pages.site import LiveSite
@@ -24,8 +25,6 @@ from tests.pages.world import World
 
 pytestmark = pytest.mark.slow
 
-# How long a short run may take where other tests keep the machine busy, in milliseconds.
-_SOON = 30_000
 _STREAMS = """
 window.__streams = 0;
 const Original = window.EventSource;
@@ -106,9 +105,9 @@ def shown_events(page: Page) -> list[int]:
     return found
 
 
-def wait_until(is_true: Callable[[], bool], seconds: float = 15) -> None:
+def wait_until(is_true: Callable[[], bool]) -> None:
     """Wait for what Playwright cannot wait for itself: its own way would need eval, which the policy forbids."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + ENOUGH
     while not is_true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -124,7 +123,7 @@ def test_a_run_is_started_watched_accepted_and_seen_to_its_end(open_page: OpenPa
     page.get_by_label("Brief", exact=True).fill("A lighthouse.")
     page.get_by_role("button", name="Start").click()
     page.wait_for_url("**/executions/*-*/")
-    expect(page.locator("[data-row=note] .state-words")).to_have_text("waiting for pm", timeout=_SOON)
+    expect(page.locator("[data-row=note] .state-words")).to_have_text("waiting for pm")
     expect(page.locator(".banner")).to_contain_text("Waiting for you: accept “Note” v1")
     expect(page).to_have_title("● Needs you · Test · The Combine")
     assert page.locator("#favicon").get_attribute("href").endswith("favicon-waiting.svg")  # type: ignore[union-attr]
@@ -139,7 +138,7 @@ def test_a_run_is_started_watched_accepted_and_seen_to_its_end(open_page: OpenPa
     decision.wait_for_url("**/admin/executions/gate/**")
     decision.get_by_role("button", name="Accept").first.click()
     for each in (page, other):
-        expect(each.locator("#live-head .badge")).to_have_text("Completed", timeout=_SOON)
+        expect(each.locator("#live-head .badge")).to_have_text("Completed")
         expect(each.locator("[data-row=note] .state-words")).to_have_text("accepted by grace")
         expect(each.locator("#live-side li")).to_have_count(2)
         expect(each).to_have_title("✓ Test · The Combine")
@@ -160,17 +159,15 @@ def test_web_process_killed_in_mid_stream_is_noticed_and_nothing_is_lost(open_pa
     execution = stage.start(chain(2))
     page = open_page("grace")
     page.goto(f"/executions/{execution}/")
-    expect(page.locator("#output")).to_have_attribute("aria-busy", "true", timeout=_SOON)
+    expect(page.locator("#output")).to_have_attribute("aria-busy", "true")
     stage.fast()
     stage.site.kill_web()
-    killed = time.monotonic()
     banner = page.locator("#live-connection")
-    expect(banner).to_be_visible(timeout=3_000)
-    assert time.monotonic() - killed < 3
+    expect(banner).to_be_visible(timeout=10_000)  # long before the silence of a stream is looked into
     expect(banner).to_contain_text("The execution keeps running on the server; trying again…")
     stage.site.start_web()
-    expect(banner).to_contain_text("Live updates restored; nothing was missed", timeout=12_000)
-    expect(page.locator("#live-head .badge")).to_have_text("Completed", timeout=_SOON)
+    expect(banner).to_contain_text("Live updates restored; nothing was missed")
+    expect(page.locator("#live-head .badge")).to_have_text("Completed")
     assert shown_events(page) == stage.events(execution)
     expect(page.locator("#output pre")).to_have_text(stage.stored(execution), use_inner_text=True)
     expect(banner).to_be_hidden()
@@ -215,7 +212,7 @@ def test_finished_run_opens_no_stream_and_a_retried_one_does(open_page: OpenPage
     page.get_by_role("button", name="Retry the run").click()
     page.wait_for_url("**/executions/*-*/")
     assert page.evaluate("window.__streams") == 1
-    expect(page.locator("#live-head .badge")).to_have_text("Completed", timeout=_SOON)
+    expect(page.locator("#live-head .badge")).to_have_text("Completed")
     assert shown_events(page) == stage.events(world.failed)
 
 

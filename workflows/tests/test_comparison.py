@@ -91,11 +91,11 @@ def test_a_schema_is_one_text() -> None:
 
 
 def test_huge_texts_and_many_changes_are_bounded_in_time_and_size() -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     many = {"types": {f"t{n}": n for n in range(2_000)}, "text": "\n".join(f"{n}" for n in range(100_000))}
     other = {"types": {f"t{n}": n + 1 for n in range(2_000)}, "text": "\n".join(f"{n + 7}" for n in range(100_000))}
     assert len(compare(many, other)) == MAX_CHANGES
     [change] = compare({"text": many["text"]}, {"text": other["text"]})
     assert len(change.lines) < 500
     assert change.lines[-1].text == "99800 more lines"
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5

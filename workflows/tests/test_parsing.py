@@ -329,9 +329,9 @@ def test_a_file_of_thousands_of_mistakes_is_answered_quickly_and_shortly() -> No
     workflow = v1()
     workflow["steps"] = [{"step_id": 3, f"odd{n}": n} for n in range(5_000)]
     workflow |= {f"odd{n}": n for n in range(5_000)}
-    started = time.monotonic()
+    started = time.thread_time()
     parsed = parse(workflow)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
     assert parsed.has_errors
     assert len(parsed.problems) == 2_000
 

@@ -26,6 +26,6 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 async def client(model: ScriptedModel) -> AsyncIterator[ModelClient]:
-    limits = CallLimits(stall_seconds=1.0, connect_seconds=2.0, max_text_bytes=50_000)
+    limits = CallLimits(stall_seconds=2.0, connect_seconds=5.0, max_text_bytes=50_000)
     async with ModelClient(base_url=model.base_url, api_key=API_KEY, limits=limits) as opened:
         yield opened

@@ -237,9 +237,9 @@ def test_every_document_gets_a_title_and_a_summary(document: Any, title: str, su
     ["```json\n" * 200_000, "{" * 1_000_000, "```\n" * 400_001, '{"a":' * 100_000, "}{" * 500_000, "[]" * 900_000],
 )
 def test_hostile_text_is_judged_in_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert isinstance(parse(text), InvalidOutput)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @given(text=st.text(max_size=200) | st.text(alphabet='{}[]",:0123456789.eE+-ntf`\n\\u', max_size=60))

@@ -288,10 +288,10 @@ def test_lists_of_tags_are_read_as_rfc_9110_has_them(text: str, tags: Tags | Non
 
 
 def test_a_header_of_blanks_is_read_in_no_time() -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert parse_tags(" " * 60_000 + "x") is None
     assert parse_tags("," * 60_000) is None
-    assert time.perf_counter() - begun < 0.5
+    assert time.thread_time() - begun < 0.5
 
 
 def test_a_condition_costs_three_statements(ed: APIClient) -> None:

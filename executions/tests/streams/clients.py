@@ -35,7 +35,7 @@ class EventSource:
         *,
         last_id: object = None,
         query: str = "",
-        timeout: float = 10,
+        timeout: float = 30,
         method: str = "GET",
     ) -> None:
         self._connection = http.client.HTTPConnection(host, timeout=timeout)
@@ -110,7 +110,7 @@ class Socket:
             f"ws://{host}{path}{execution_id}{query}",
             additional_headers=dict(headers),
             max_size=None,
-            open_timeout=10,
+            open_timeout=30,
             proxy=None,
             **options,
         )
@@ -125,7 +125,7 @@ class Socket:
     ) -> None:
         self._connecting.__exit__(exc_type, exc, traceback)
 
-    def frames(self, timeout: float = 10) -> Iterator[JSON]:
+    def frames(self, timeout: float = 30) -> Iterator[JSON]:
         while True:
             try:
                 yield json.loads(self.connection.recv(timeout=timeout))

@@ -71,7 +71,7 @@ class Receiver:
         self._server.server_close()
         self._thread.join()
 
-    def wait_for(self, count: int, seconds: float = 10.0) -> None:
+    def wait_for(self, count: int, seconds: float = 60.0) -> None:
         """Wait until that many requests have come."""
         deadline = time.monotonic() + seconds
         while len(self.received) < count:
