@@ -50,7 +50,7 @@ class ApiSite(LiveSite):
         super().kill_web()
         for process in self._others:
             process.kill()
-            process.wait(10)
+            process.wait(60)
         self._others.clear()
 
     def make_account(self, name: str, *roles: str) -> str:

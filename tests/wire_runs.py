@@ -148,7 +148,7 @@ async def _close(runner: Runner) -> None:
     together = threading.Barrier(DATABASE_THREADS)
 
     def close() -> None:
-        together.wait(10)
+        together.wait(60)
         connection.close()
 
     await asyncio.gather(*[runner.in_thread(close) for _ in range(DATABASE_THREADS)])

@@ -57,7 +57,7 @@ class Crowd:
 
     def _act(self, act: Act, barrier: Barrier) -> Any:
         connection.ensure_connection()
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             return act()
         except Exception as error:  # noqa: BLE001 - what was raised is the result
@@ -67,7 +67,7 @@ class Crowd:
         barrier = Barrier(self.size)
 
         def leave() -> None:
-            barrier.wait(10)
+            barrier.wait(60)
             connections.close_all()
 
         for future in [self._threads.submit(leave) for _ in range(self.size)]:

@@ -266,14 +266,14 @@ def elsewhere(begin: threading.Event, go_on: threading.Event, act: Any) -> Itera
             with transaction.atomic():
                 act()
                 begin.set()
-                assert go_on.wait(20)
+                assert go_on.wait(60)
         finally:
             connection.close()
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        assert begin.wait(20)
+        assert begin.wait(60)
         yield
     finally:
         go_on.set()

@@ -108,7 +108,7 @@ class Worker:
     def end(self) -> None:
         if self.is_alive():
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 class Site:

@@ -111,7 +111,7 @@ class LiveSite:
     def kill_web(self) -> None:
         if self._web is not None:
             self._web.kill()
-            self._web.wait(10)
+            self._web.wait(60)
             self._web = None
 
     @contextmanager

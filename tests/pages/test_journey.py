@@ -48,7 +48,7 @@ def worker(site: LiveSite, world: World) -> Iterator[None]:
             yield
     finally:
         model.kill()
-        model.wait(10)
+        model.wait(60)
 
 
 def test_the_example_is_started_answered_accepted_and_completes_before_the_eyes_of_its_starter(

@@ -195,7 +195,7 @@ def test_processes_that_load_the_same_package_at_once_store_one_row(tmp_path: Pa
 
     def load() -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(60)
             results.extend(load_package(root, at=MONDAY))
         except BaseException as error:  # noqa: BLE001 - the test's own thread must not swallow it
             failures.append(error)

@@ -19,7 +19,7 @@ class Answer:
 def ask(port: int, path: str, body: Any = None) -> Answer:
     """GET ``path``, or POST ``body`` (JSON, or bytes as they are). :raises OSError: if nothing listens there."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request("GET" if data is None else "POST", path, data)
         answer = connection.getresponse()
         headers = {name.lower(): value for name, value in answer.getheaders()}

@@ -102,7 +102,7 @@ class ScriptedProcess:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        code = self.process.wait(5)
+        code = self.process.wait(60)
         self.process.stdout.close()
         return code
 

@@ -228,13 +228,13 @@ def test_what_may_still_be_written_below_is_waited_for_and_nobody_who_writes_wai
                     act=AuditAct.PROJECT_CHANGE, actor=actor, about=audit.About(subject="early id, late commit")
                 )
                 drawn.set()
-                assert go_on.wait(10)
+                assert go_on.wait(60)
         finally:
             connection.close()
 
     slow = threading.Thread(target=write_slowly)
     slow.start()
-    assert drawn.wait(10)
+    assert drawn.wait(60)
     write(1)
     sealed: list[int] = []
 
@@ -247,8 +247,8 @@ def test_what_may_still_be_written_below_is_waited_for_and_nobody_who_writes_wai
     write(1)
     assert not AuditSeal.objects.exists()
     go_on.set()
-    slow.join(10)
-    sealer.join(10)
+    slow.join(60)
+    sealer.join(60)
     assert sealed[0] >= 2
     seal()
     checked = verify()
@@ -267,17 +267,17 @@ def test_a_transaction_that_lasts_too_long_puts_sealing_off(monkeypatch: pytest.
             with transaction.atomic():
                 audit.record(act=AuditAct.PROJECT_CHANGE, actor=actor, about=audit.About(subject="slow"))
                 drawn.set()
-                go_on.wait(10)
+                go_on.wait(60)
         finally:
             connection.close()
 
     slow = threading.Thread(target=hold)
     slow.start()
-    assert drawn.wait(10)
+    assert drawn.wait(60)
     write(1)
     assert seal() == 0
     go_on.set()
-    slow.join(10)
+    slow.join(60)
     assert seal() == 2
 
 

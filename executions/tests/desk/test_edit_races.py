@@ -43,7 +43,7 @@ def together(*acts: Callable[[], Any]) -> list[Any]:
 
     def do(act: Callable[[], Any]) -> Any:
         connection.ensure_connection()
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             return act()
         except Exception as error:  # noqa: BLE001 - what was raised is the result

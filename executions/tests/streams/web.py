@@ -90,7 +90,7 @@ class WebProcess:
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 class RedisProcess:
@@ -116,7 +116,7 @@ class RedisProcess:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def end(self) -> None:
         self.stop()

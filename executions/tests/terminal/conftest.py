@@ -39,7 +39,7 @@ class _WorkerThread(threading.Thread):
 
     def stop(self) -> None:
         self._stopping.set()
-        self.join(timeout=10)
+        self.join(timeout=60)
         assert self.problem is None
 
 
@@ -51,7 +51,7 @@ def at_work(transactional_db: None) -> Iterator[Callable[..., None]]:
     def begin(script: Script | None = None) -> None:
         thread = _WorkerThread(script or Scripted())
         thread.start()
-        thread.registered.wait(timeout=10)
+        thread.registered.wait(timeout=60)
         threads.append(thread)
 
     yield begin

@@ -161,7 +161,7 @@ def test_a_webhook_whose_secret_cannot_be_read_says_so(settings: Settings) -> No
 def test_a_receiver_has_few_requests_at_a_time_and_one_that_hangs_holds_up_nobody_else() -> None:
     start(single())
     is_over = threading.Event()
-    hang = Reply(act=lambda _: is_over.wait(10))
+    hang = Reply(act=lambda _: is_over.wait(60))
     with Receiver(default=hang) as slow, Receiver() as quick, ThreadPoolExecutor(1) as threads:
         stuck, _ = subscribe("apollo", slow.url)
         healthy, _ = subscribe("apollo", quick.url)

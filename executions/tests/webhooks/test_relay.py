@@ -158,13 +158,13 @@ class TestTransactions:
                 with transaction.atomic():
                     start(revision)
                     has_written.set()
-                    assert may_commit.wait(10)
+                    assert may_commit.wait(60)
             finally:
                 connections.close_all()
 
         with ThreadPoolExecutor(1) as threads:
             slow = threads.submit(write_slowly)
-            assert has_written.wait(10)
+            assert has_written.wait(60)
             start(revision)  # its ids are higher, and visible first
             for _ in range(3):
                 relay_now()
@@ -192,7 +192,7 @@ class TestTransactions:
 
         def relay_on() -> int:
             try:
-                barrier.wait(10)
+                barrier.wait(60)
                 made = 0
                 while not is_over.is_set():
                     made += relay_now()
@@ -202,7 +202,7 @@ class TestTransactions:
 
         def write_on() -> None:
             try:
-                barrier.wait(10)
+                barrier.wait(60)
                 for _ in range(15):
                     execution = start(revision)
                     cancel_execution(actor=person("olga"), execution_id=execution.pk)
@@ -239,7 +239,7 @@ class TestTransactions:
 
         with ThreadPoolExecutor(1) as threads:
             deleting = threads.submit(delete)
-            assert is_locked.wait(10)
+            assert is_locked.wait(60)
             assert relay_now() == 1
             deleting.result()
         assert len(told(kept)) == 1
