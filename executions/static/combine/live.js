@@ -235,7 +235,8 @@ const connection = {
         if (this.failures >= POLL_AFTER) this.say(config.texts.polling);
       }
     } catch {
-      this.say(config.texts.interrupted);
+      // The stream may have come back while this was asked.
+      if (this.failures >= POLL_AFTER) this.say(config.texts.interrupted);
     }
     this.timers.poll = this.failures >= POLL_AFTER && !isOver ? setTimeout(() => this.poll(), POLL_EVERY) : 0;
   },
