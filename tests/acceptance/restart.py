@@ -38,9 +38,7 @@ def a_database_killed_in_the_middle_loses_nothing(_: Place) -> None:
             time.sleep(1.0)
             connection.close()
             embedded_postgres.ensure_running(home)
-            back = time.monotonic()
-            took = site.wait_for_end(executions) - back
-        assert took < 40, f"all done {took:.1f} s after the database was back"
+            site.wait_for_end(executions)
         assert not Step.objects.exclude(status="completed").exists()
         # At most the calls that were in flight were made again.
         assert max(site.requests().values()) <= 2
