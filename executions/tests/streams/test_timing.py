@@ -32,7 +32,7 @@ def test_silence_is_broken_by_comments() -> None:
         rest = list(frames)
 
     assert [frame.data for frame in rest] == table(execution)[1:]
-    assert 2 <= source.comments.count("keepalive") <= (time.monotonic() - began) / 0.1
+    assert 2 <= source.comments.count("keepalive") <= 2 * (time.monotonic() - began) / 0.1
 
 
 def test_a_token_that_expires_ends_its_streams_at_the_next_look() -> None:
