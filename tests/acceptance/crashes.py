@@ -23,12 +23,15 @@ POINTS = (*NOTHING_WAS_SENT, "first_text", *ANSWER_IS_KEPT)
 
 def killed_at(point: str, place: Place) -> None:
     """The worker dies at ``point`` of a step; the next worker finishes, and pays for nothing twice."""
-    with Site(place, default=Reply(chunk_count=4, chunk_delay=0.05)) as site:
+    # Slow enough that a worker that dies at the first of a text does so long before the last is sent.
+    slow = Reply(chunk_count=10, chunk_delay=0.4 if point == "first_text" else 0.02)
+    with Site(place, default=slow) as site:
         executions = site.start(chain(4))
         # Steps that follow are claimed in the transaction that records the step before them.
         first = site.worker(faults=f"{point}=kill@{1 if point == 'attempt_committed' else 2}")
         assert first.wait() == -signal.SIGKILL
         killed = time.monotonic()
+        site.model.default = Reply(chunk_count=4, chunk_delay=0.05)
         executions += site.start(fork())
         waited = site.ready_worker() - killed
         took = site.wait_for_end(executions) - killed - waited
