@@ -85,7 +85,7 @@ class Running:
         self._file.close()
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -136,7 +136,7 @@ def test_a_signal_stops_the_children_in_order(start: Callable[..., Running], num
 
     running.process.send_signal(number)
 
-    assert running.process.wait(timeout=30) == 0
+    assert running.process.wait(timeout=5) == 0
     stopping = re.findall(r"^(\w+) +\| stopping", running.text, re.MULTILINE)
     assert stopping == ["first", "last"]
     assert running.text.endswith("supervisor done\n")
@@ -149,7 +149,7 @@ def test_a_child_that_ignores_the_request_is_killed_when_its_time_is_up(start: C
 
     running.process.send_signal(signal.SIGTERM)
 
-    assert running.process.wait(timeout=30) == 0
+    assert running.process.wait(timeout=5) == 0
     assert all(is_gone(process) for process in tree)
 
 
@@ -160,7 +160,7 @@ def test_a_second_signal_does_not_wait(start: Callable[..., Running]) -> None:
     time.sleep(0.3)
     running.process.send_signal(signal.SIGINT)
 
-    assert running.process.wait(timeout=30) == 0
+    assert running.process.wait(timeout=5) == 0
 
 
 def test_nothing_outlives_a_supervisor_killed_with_9(start: Callable[..., Running]) -> None:
@@ -170,7 +170,7 @@ def test_nothing_outlives_a_supervisor_killed_with_9(start: Callable[..., Runnin
 
     running.process.kill()
 
-    wait_until(lambda: all(is_gone(process) for process in tree))
+    wait_until(lambda: all(is_gone(process) for process in tree), seconds=2)
 
 
 def test_a_killed_guard_is_replaced_and_knows_the_children(start: Callable[..., Running]) -> None:
@@ -182,7 +182,7 @@ def test_a_killed_guard_is_replaced_and_knows_the_children(start: Callable[..., 
 
     running.process.kill()
 
-    wait_until(lambda: all(is_gone(process) for process in tree))
+    wait_until(lambda: all(is_gone(process) for process in tree), seconds=2)
 
 
 def test_a_supervisor_killed_while_it_starts_children_leaves_none(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_supervisor_killed_while_it_starts_children_leaves_none(tmp_path: Path
         seen = running.tree()
         running.process.kill()
         running.close()
-        wait_until(lambda seen=seen: all(is_gone(process) for process in seen))  # type: ignore[misc]
+        wait_until(lambda seen=seen: all(is_gone(process) for process in seen), seconds=2)  # type: ignore[misc]
         wait_until(lambda: not [p for p in psutil.process_iter(["cmdline"]) if child in (p.info["cmdline"] or [])])
 
 
@@ -213,4 +213,4 @@ def test_the_log_of_a_reader_that_went_away_does_not_stop_the_work(tmp_path: Pat
     assert process.poll() is None
     process.terminate()
     # The last print of the script itself meets the closed pipe.
-    process.wait(timeout=30)
+    process.wait(timeout=5)

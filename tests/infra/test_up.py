@@ -50,7 +50,7 @@ class Up:
 
     def answers(self) -> bool:
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
             connection.request("GET", "/admin/login/")
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
@@ -72,7 +72,7 @@ def is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 15.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -122,12 +122,12 @@ def test_up_serves_recovers_and_leaves_nothing_behind(start_up: Callable[[], Up]
     tree = psutil.Process(first.process.pid).children(recursive=True)
     first.process.kill()
     first.process.wait()
-    wait_until(lambda: all(is_gone(process) for process in tree))
+    wait_until(lambda: all(is_gone(process) for process in tree), seconds=3)
     # The first thread of a process may be gone a moment before the last, which holds the socket until then.
     assert port_problem("127.0.0.1", first.port, patience=3.0) is None
 
     second = start_up()
-    second.wait_for_banner(60)
+    second.wait_for_banner(15)
     assert "PostgreSQL found running" in second.text
     assert token in second.text
     assert second.answers()
@@ -136,13 +136,13 @@ def test_up_serves_recovers_and_leaves_nothing_behind(start_up: Callable[[], Up]
     assert row == (1,)
 
     third = start_up()
-    assert third.process.wait(timeout=60) == 1
+    assert third.process.wait(timeout=15) == 1
     assert f"Cannot listen on 127.0.0.1 port {third.port}" in third.text
     assert "COMBINE_PORT=" in third.text
     assert "Traceback" not in third.text
 
     tree = psutil.Process(second.process.pid).children(recursive=True)
     second.process.send_signal(signal.SIGINT)
-    assert second.process.wait(timeout=60) == 0
+    assert second.process.wait(timeout=10) == 0
     assert not any(process.is_running() for process in tree)
     assert "Traceback" not in second.text

@@ -50,13 +50,13 @@ class Server:
         self.port = free_port("127.0.0.1")
         command = [sys.executable, "-c", _SERVER, str(self.port)]
         self.process = subprocess.Popen(command, env=python_environment(), stdout=subprocess.PIPE)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 10
         while port_problem("127.0.0.1", self.port) is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
 
     def post(self, body: bytes | Iterator[bytes], **headers: str) -> http.client.HTTPResponse:
         connection = self.connect()
@@ -126,6 +126,6 @@ def test_a_stopped_server_finishes_short_requests_and_cuts_streams(server: Serve
     assert server.process.stdout.readline() == b"at work\n"
     server.process.send_signal(signal.SIGTERM)
 
-    assert server.process.wait(timeout=30) == 0
-    asking.join(timeout=30)
+    assert server.process.wait(timeout=5) == 0
+    asking.join(timeout=5)
     assert answers == [b"0"]

@@ -288,9 +288,9 @@ def test_a_schema_that_doubles_with_every_level_ends_at_the_deadline() -> None:
     assert validator.is_bounded is False
     assert validator.problems(nested(3, {"x": 1})) == []
     assert [problem.path for problem in validator.problems(nested(3, {}))] == ["/c/c/c"]
-    started = _cpu_seconds()
+    started = time.monotonic()
     assert [problem.code for problem in validator.problems(nested(50, {}))] == ["timeout"]
-    assert _cpu_seconds() - started < 8
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize(

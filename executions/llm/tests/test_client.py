@@ -17,13 +17,14 @@ from executions.llm.tests.builders import model_request
 from executions.llm.values import CallProgress
 
 
-async def eventually(condition: Any, seconds: float = 10.0) -> None:
-    """Wait for ``condition``."""
+async def eventually(condition: Any, seconds: float = 10.0) -> float:
+    """Wait for ``condition`` and return how long that took."""
     started = time.monotonic()
     while not condition():
         if time.monotonic() - started > seconds:
             raise AssertionError("it did not happen in time")
         await asyncio.sleep(0.005)
+    return time.monotonic() - started
 
 
 async def test_a_finished_call_returns_text_usage_and_names(model: ScriptedModel, client: ModelClient) -> None:
@@ -113,7 +114,7 @@ async def test_cancelling_closes_the_connection_at_once(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await eventually(lambda: model.journal[0].disconnected_at is not None)
+    assert await eventually(lambda: model.journal[0].disconnected_at is not None) < 0.2
     assert model.in_flight == 0
 
 

@@ -168,7 +168,7 @@ async def test_the_deadline_ends_a_call_that_goes_on_writing(model: ScriptedMode
         await client.complete(model_request(timeout_seconds=1.0))
     assert caught.value.code == "STEP_TIMEOUT"
     assert caught.value.retryable
-    assert 950 <= caught.value.latency_ms <= 20_000
+    assert 950 <= caught.value.latency_ms <= 1_700
     assert caught.value.text_chars > 0
 
 

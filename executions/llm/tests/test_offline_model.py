@@ -209,7 +209,7 @@ class OfflineProcess:
             "--packages", str(packages),
         ]  # fmt: skip
         self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "DJANGO_SETTINGS_MODULE": ""})
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 20
         while not self._is_up():
             assert time.monotonic() < deadline, "the offline model did not start"
             time.sleep(0.05)
@@ -224,7 +224,7 @@ class OfflineProcess:
         """Stop it and return how many seconds that took."""
         started = time.monotonic()
         self.process.send_signal(signal_number)
-        self.process.wait(60)
+        self.process.wait(10)
         return time.monotonic() - started
 
 
@@ -312,8 +312,8 @@ async def test_it_stops_at_once_with_open_streams_and_starts_again_on_its_port()
             asyncio.create_task(client.complete(model_request(), on_usage=lambda usage: started.set()))
             for _ in range(5)
         ]
-        await asyncio.wait_for(started.wait(), 60)
-        assert await asyncio.to_thread(server.stop) < 15
+        await asyncio.wait_for(started.wait(), 10)
+        assert await asyncio.to_thread(server.stop) < 2
         results = await asyncio.gather(*calls, return_exceptions=True)
     assert all(getattr(result, "retryable", False) for result in results)
     again = await asyncio.to_thread(OfflineProcess, port, 0.0, EXAMPLES)
@@ -334,4 +334,4 @@ async def test_a_document_takes_its_time_to_be_written() -> None:
         server.stop()
     assert len(pieces) >= 15
     assert "".join(pieces) == response.text
-    assert response.latency_ms >= 500
+    assert 500 <= response.latency_ms <= 3_000

@@ -29,7 +29,7 @@ REFUSAL = Answer(text="I will not.", stop_reason="refusal")
 
 def get(web: WebProcess, path: str, headers: dict[str, str]) -> Any:
     request = urllib.request.Request(f"http://{web.host}/api/v1{path}", headers=headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own server
         return json.load(answer)
 
 
@@ -39,9 +39,11 @@ def test_a_stream_tells_the_history_and_then_the_news_and_ends_with_the_executio
     with EventSource(web.host, execution.pk, olga) as source:
         frames = source.frames()
         connected, first = next(frames), next(frames)
+        began = time.monotonic()
         drive(execution)
         rest = list(frames)
 
+    assert time.monotonic() - began < 1.0
     assert source.status == 200
     assert source.retry == 3000
     assert source.headers["Content-Type"] == "text/event-stream"

@@ -27,7 +27,7 @@ def silent(web: WebProcess, path: str, headers: dict[str, str]) -> Iterator[sock
     """Ask for something, and read nothing of it."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
-        client.settimeout(30)
+        client.settimeout(10)
         client.connect((HOST, web.port))
         lines = [f"GET {path} HTTP/1.1", f"Host: {web.host}", *(f"{name}: {value}" for name, value in headers.items())]
         client.sendall("\r\n".join([*lines, "", ""]).encode())
@@ -50,7 +50,7 @@ def test_whoever_reads_nothing_is_shut_out_and_goes_on_by_the_last_id(web: WebPr
             for _ in range(25):
                 next(frames)
             slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 15.0  # a send is given up after 30
+        assert slowest < 5.0
         got = _read_to_the_end(silent_one)
         assert len(got) < 30 * 25 * SIZE / 2
 

@@ -108,7 +108,7 @@ def helpers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def wait_for_end(processes: list[psutil.Process]) -> list[psutil.Process]:
     """Return those that still run after a few seconds; a zombie is gone, whoever has yet to reap it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         alive = [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
         if not alive:

@@ -161,7 +161,7 @@ async def test_a_server_that_never_answers_is_left_after_the_time_allowed() -> N
     with Receiver(Reply(act=lambda _: receiver.is_closing.wait(60))) as receiver:
         begun = time.monotonic()
         answer = await sender.post(receiver.url, headers={}, body=b"{}")
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 2
     assert (answer.http_status, answer.error_code) == (None, "TIMEOUT")
     assert answer.duration_ms >= 300
     sender.close()
